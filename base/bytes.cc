@@ -26,9 +26,9 @@ absl::StatusOr<uint64_t> ParseBytes(absl::string_view text) {
     double bytes;
   };
   static constexpr Unit kUnits[] = {
-      {"kib", 1024.0},          {"mib", 1048576.0}, {"gib", 1073741824.0},
-      {"tib", 1099511627776.0}, {"kb", 1e3},        {"mb", 1e6},
-      {"gb", 1e9},              {"tb", 1e12},       {"b", 1.0},
+      {"kib", 1024.0}, {"mib", 1048576.0}, {"gib", 1073741824.0}, {"tib", 1099511627776.0},
+      {"kb", 1e3},     {"mb", 1e6},        {"gb", 1e9},           {"tb", 1e12},
+      {"b", 1.0},
   };
   const std::string lower = absl::AsciiStrToLower(text);
   for (const Unit& unit : kUnits) {

@@ -9,9 +9,9 @@
 
 namespace gantry {
 
-// "24GB" = 24e9, "24GiB" = 24 * 2^30, also KB, MB, TB, KiB, MiB, TiB, B, in any letter case ("gb" is GB;
-// accelerate would read bits). A fraction is allowed ("1.5GB"). Errors on anything else, on negative
-// and on values of 2^63 and above.
+// "24GB" = 24e9, "24GiB" = 24 * 2^30, also KB, MB, TB, KiB, MiB, TiB, B, in any letter case ("gb"
+// is GB; accelerate would read bits). A fraction is allowed ("1.5GB"). Errors on anything else, on
+// negative and on values of 2^63 and above.
 absl::StatusOr<uint64_t> ParseBytes(absl::string_view text);
 
 // "1.50 GB", "8.1 MB", "512 B": decimal units, three significant digits.

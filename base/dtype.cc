@@ -14,11 +14,11 @@ struct DTypeRow {
   absl::string_view torch;
 };
 constexpr DTypeRow kDTypes[] = {
-    {DType::kF32, 4, "F32", "float32"}, {DType::kF16, 2, "F16", "float16"},
+    {DType::kF32, 4, "F32", "float32"},    {DType::kF16, 2, "F16", "float16"},
     {DType::kBF16, 2, "BF16", "bfloat16"}, {DType::kF64, 8, "F64", "float64"},
-    {DType::kI8, 1, "I8", "int8"},      {DType::kU8, 1, "U8", "uint8"},
-    {DType::kI16, 2, "I16", "int16"},   {DType::kI32, 4, "I32", "int32"},
-    {DType::kI64, 8, "I64", "int64"},   {DType::kBool, 1, "BOOL", "bool"},
+    {DType::kI8, 1, "I8", "int8"},         {DType::kU8, 1, "U8", "uint8"},
+    {DType::kI16, 2, "I16", "int16"},      {DType::kI32, 4, "I32", "int32"},
+    {DType::kI64, 8, "I64", "int64"},      {DType::kBool, 1, "BOOL", "bool"},
 };
 
 struct SchemeRow {

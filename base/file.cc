@@ -72,8 +72,8 @@ void File::DropCache(uint64_t offset, uint64_t length) const {
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
   GANTRY_ASSIGN_OR_RETURN(const File file, File::Open(path));
   if (file.size() > max_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(path, " has ", file.size(),
-                                                     " bytes; at most ", max_bytes, " are read"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path, " has ", file.size(), " bytes; at most ", max_bytes, " are read"));
   }
   std::string contents(file.size(), '\0');
   GANTRY_RETURN_IF_ERROR(file.ReadAt(0, contents.size(), contents.data()));

@@ -10,8 +10,8 @@
 
 namespace gantry {
 
-// A file open for reading at any offset. Read with pread, never mapped: a file truncated while it is
-// in use gives an error and not SIGBUS. Thread-safe once open.
+// A file open for reading at any offset. Read with pread, never mapped: a file truncated while it
+// is in use gives an error and not SIGBUS. Thread-safe once open.
 class File {
  public:
   static absl::StatusOr<File> Open(const std::string& path);

@@ -70,7 +70,8 @@ void PrintHelp(absl::string_view usage,
     }
     std::cout << text << "\n";
   }
-  std::cout << "  --help\n      Print this and exit.\n  --version\n      Print the version and exit.\n";
+  std::cout
+      << "  --help\n      Print this and exit.\n  --version\n      Print the version and exit.\n";
 }
 
 }  // namespace

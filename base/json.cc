@@ -107,8 +107,7 @@ class DocumentBuilder : public nlohmann::json_sax<Json> {
 absl::Status WrongMember(absl::string_view key, absl::string_view expected, const Json* found) {
   std::string text = found == nullptr ? "nothing" : DumpJson(*found);
   if (text.size() > 80) text = absl::StrCat(text.substr(0, 77), "...");
-  return absl::InvalidArgumentError(
-      absl::StrCat(key, ": expected ", expected, ", found ", text));
+  return absl::InvalidArgumentError(absl::StrCat(key, ": expected ", expected, ", found ", text));
 }
 
 }  // namespace

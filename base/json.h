@@ -11,8 +11,9 @@
 
 namespace gantry {
 
-// nlohmann's library parses what it later crashes on, keeps the last of two equal keys, and converts
-// numbers by wrapping. All JSON of this project comes in by ParseJson and out by the getters below.
+// nlohmann's library parses what it later crashes on, keeps the last of two equal keys, and
+// converts numbers by wrapping. All JSON of this project comes in by ParseJson and out by the
+// getters below.
 using Json = nlohmann::ordered_json;
 
 struct JsonLimits {
@@ -20,8 +21,9 @@ struct JsonLimits {
   int max_depth = 64;
 };
 
-// INVALID_ARGUMENT naming `origin` (a file or a field), the byte offset and the reason on: malformed text, text
-// beyond the limits, a byte order mark, ill-formed UTF-8, a key given twice, a number out of double's range.
+// INVALID_ARGUMENT naming `origin` (a file or a field), the byte offset and the reason on:
+// malformed text, text beyond the limits, a byte order mark, ill-formed UTF-8, a key given twice, a
+// number out of double's range.
 absl::StatusOr<Json> ParseJson(absl::string_view text, absl::string_view origin,
                                const JsonLimits& limits = {});
 // Reads and parses a file.
@@ -30,11 +32,13 @@ absl::StatusOr<Json> ReadJsonFile(const std::string& path, const JsonLimits& lim
 // Compact text. Ill-formed UTF-8 is replaced by U+FFFD; never throws.
 std::string DumpJson(const Json& json, int indent = -1);
 
-// The member `key` of an object, or null when it is absent or JSON null. Linear in the number of members.
+// The member `key` of an object, or null when it is absent or JSON null. Linear in the number of
+// members.
 const Json* FindMember(const Json& object, absl::string_view key);
 
-// Typed members. Each returns INVALID_ARGUMENT "KEY: expected ..., found ..." for a wrong type or a number out
-// of [min, max] (also NaN), and NOT_FOUND-free: the *Or forms give `fallback` for a member that is absent or null.
+// Typed members. Each returns INVALID_ARGUMENT "KEY: expected ..., found ..." for a wrong type or a
+// number out of [min, max] (also NaN), and NOT_FOUND-free: the *Or forms give `fallback` for a
+// member that is absent or null.
 absl::StatusOr<int64_t> GetInt(const Json& object, absl::string_view key, int64_t min, int64_t max);
 absl::StatusOr<int64_t> GetIntOr(const Json& object, absl::string_view key, int64_t min,
                                  int64_t max, int64_t fallback);

@@ -7,8 +7,8 @@
 #include "absl/status/statusor.h"
 
 // Returns the status of `expr` from the enclosing function unless it is OK.
-#define GANTRY_RETURN_IF_ERROR(expr)                        \
-  do {                                                      \
+#define GANTRY_RETURN_IF_ERROR(expr)                                                    \
+  do {                                                                                  \
     if (absl::Status gantry_status = (expr); !gantry_status.ok()) return gantry_status; \
   } while (false)
 

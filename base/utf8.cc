@@ -3,8 +3,8 @@
 namespace gantry {
 namespace {
 
-// Table 3-7 of the Unicode Standard: for a lead byte, the length of the character and the range that
-// its second byte must lie in. Length 0: no character begins so.
+// Table 3-7 of the Unicode Standard: for a lead byte, the length of the character and the range
+// that its second byte must lie in. Length 0: no character begins so.
 struct Lead {
   int length;
   unsigned char low;

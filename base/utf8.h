@@ -20,8 +20,8 @@ size_t CompleteUtf8Prefix(absl::string_view text);
 // bytes.decode("utf-8", "replace") does.
 std::string ReplaceInvalidUtf8(absl::string_view text);
 
-// Decodes the character at text[*pos] and moves *pos behind it. An ill-formed sequence yields U+FFFD and moves past
-// its maximal ill-formed subsequence. Requires *pos < text.size().
+// Decodes the character at text[*pos] and moves *pos behind it. An ill-formed sequence yields
+// U+FFFD and moves past its maximal ill-formed subsequence. Requires *pos < text.size().
 char32_t NextChar(absl::string_view text, size_t* pos);
 
 void AppendUtf8(char32_t character, std::string* out);

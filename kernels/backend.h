@@ -34,8 +34,8 @@ class Buffer {
   size_t bytes_;
 };
 
-// A weight matrix [rows, cols] = [out_features, in_features] of one scheme, repacked for the kernels of
-// the backend that made it and immutable from then on.
+// A weight matrix [rows, cols] = [out_features, in_features] of one scheme, repacked for the
+// kernels of the backend that made it and immutable from then on.
 class Matrix {
  public:
   virtual ~Matrix() = default;
@@ -67,7 +67,7 @@ struct MatrixSource {
 struct StepLayout {
   // Consecutive tokens of one sequence.
   struct Slice {
-    int32_t first_row = 0;       // of its tokens among the step's
+    int32_t first_row = 0;  // of its tokens among the step's
     int32_t rows = 0;
     int32_t start_position = 0;  // of its first token in the sequence
     int32_t first_block = 0;     // of its table in block_table
@@ -105,9 +105,9 @@ struct KvCacheShape {
 struct LinearArgs {
   enum class Epilogue {
     kNone,
-    kAddTo,      // out[tokens, rows] += product: the residual connection
-    kSiluGate,   // W holds the gate's rows, then the up-projection's: out[tokens, rows/2] =
-                 // silu(product[:, :rows/2]) * product[:, rows/2:]
+    kAddTo,     // out[tokens, rows] += product: the residual connection
+    kSiluGate,  // W holds the gate's rows, then the up-projection's: out[tokens, rows/2] =
+                // silu(product[:, :rows/2]) * product[:, rows/2:]
     kGeluTanhGate,
     kGeluGate,
   };
@@ -133,12 +133,14 @@ struct AttentionArgs {
 };
 
 // The arithmetic of one device. Ops are enqueued in order and may run later; what they wrote may be
-// read on the host after Download or Synchronize. Activations are [tokens, features] in the backend's
-// activation type. Every op's result for a token depends on that token's sequence alone, bit for bit:
-// never on what else is in the step, on how a prompt is cut into chunks, or on the number of threads.
+// read on the host after Download or Synchronize. Activations are [tokens, features] in the
+// backend's activation type. Every op's result for a token depends on that token's sequence alone,
+// bit for bit: never on what else is in the step, on how a prompt is cut into chunks, or on the
+// number of threads.
 //
 // Not thread-safe: one thread at a time. Arguments of wrong shape are bugs of the caller and abort;
-// INVALID_ARGUMENT is for combinations that the backend does not have (it names the shape), RESOURCE_EXHAUSTED for memory.
+// INVALID_ARGUMENT is for combinations that the backend does not have (it names the shape),
+// RESOURCE_EXHAUSTED for memory.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -167,9 +169,10 @@ class Backend {
   // Rotates q and k, stores k and v in the cache at the step's positions, and attends.
   virtual absl::Status Attention(const AttentionArgs& args) = 0;
   // out[i] = x[rows[i]], each [features].
-  virtual absl::Status GatherRows(const Buffer& x, absl::Span<const int32_t> rows,
-                                  int64_t features, Buffer* out) = 0;
-  // Samples one token from each of the rows of logits[requests.size(), vocab] (float), as kernels/sampling.h says.
+  virtual absl::Status GatherRows(const Buffer& x, absl::Span<const int32_t> rows, int64_t features,
+                                  Buffer* out) = 0;
+  // Samples one token from each of the rows of logits[requests.size(), vocab] (float), as
+  // kernels/sampling.h says.
   virtual absl::Status Sample(const Buffer& logits, int64_t vocab,
                               absl::Span<const SampleRequest> requests,
                               std::vector<SampleResult>* results) = 0;

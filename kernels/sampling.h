@@ -8,11 +8,12 @@
 
 namespace gantry {
 
-// How to choose a token from its logits, in this order: penalties, suppressed tokens, then (unless greedy) temperature,
-// top-k, top-p, min-p, as transformers' logits processors and warpers define them.
+// How to choose a token from its logits, in this order: penalties, suppressed tokens, then (unless
+// greedy) temperature, top-k, top-p, min-p, as transformers' logits processors and warpers define
+// them.
 struct SamplingParams {
-  float temperature = 0;         // 0: greedy (ties go to the lowest id)
-  int32_t top_k = 0;             // 0: all
+  float temperature = 0;  // 0: greedy (ties go to the lowest id)
+  int32_t top_k = 0;      // 0: all
   float top_p = 1;
   float min_p = 0;
   float repetition_penalty = 1;  // over prompt and generated tokens, as in transformers
@@ -24,12 +25,13 @@ struct SamplingParams {
 // One row to sample from, or to read log-probabilities from.
 struct SampleRequest {
   SamplingParams params;
-  absl::Span<const int32_t> prompt;      // token ids, for the penalties; may be empty if there are none
+  absl::Span<const int32_t> prompt;  // token ids, for the penalties; may be empty if there are none
   absl::Span<const int32_t> generated;
   absl::Span<const int32_t> suppressed;  // ids that must not be chosen
-  uint64_t position = 0;                 // of the token being chosen: the draw is a pure function of (seed, position)
-  int32_t top_logprobs = 0;              // alternatives to report
-  int32_t given_token = -1;              // >= 0: do not sample, report this token (scoring)
+  uint64_t position =
+      0;  // of the token being chosen: the draw is a pure function of (seed, position)
+  int32_t top_logprobs = 0;  // alternatives to report
+  int32_t given_token = -1;  // >= 0: do not sample, report this token (scoring)
 };
 
 struct TokenLogprob {
@@ -38,9 +40,10 @@ struct TokenLogprob {
 };
 
 struct SampleResult {
-  TokenLogprob token;             // chosen (or given); log-probability by the model: log_softmax of the logits as they came
+  TokenLogprob token;  // chosen (or given); log-probability by the model: log_softmax of the logits
+                       // as they came
   std::vector<TokenLogprob> top;  // the top_logprobs most likely, descending
-  bool finite = true;             // false: the logits held a NaN or an infinity, and token means nothing
+  bool finite = true;  // false: the logits held a NaN or an infinity, and token means nothing
 };
 
 // The specification, on the host. logits: [vocab].

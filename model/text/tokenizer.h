@@ -1,0 +1,62 @@
+#ifndef GANTRY_MODEL_TEXT_TOKENIZER_H_
+#define GANTRY_MODEL_TEXT_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "model/text/marked_text.h"
+
+namespace gantry {
+
+// Text <-> token ids. Immutable and thread-safe once loaded.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // From tokenizer.json, or tokenizer.model where there is none. UNIMPLEMENTED names a kind that is
+  // not supported.
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& folder);
+
+  // INVALID_ARGUMENT for text that is not UTF-8. `add_special_tokens` applies the post-processor
+  // (BOS and the like). Added and special tokens are found in the text as the `tokenizers` library
+  // finds them, except where a match would touch bytes that `text` marks as typed by a user.
+  virtual absl::StatusOr<std::vector<int32_t>> Encode(const MarkedText& text,
+                                                      bool add_special_tokens) const = 0;
+  // The decoded text. Ids out of the vocabulary are skipped, bytes that form no character become
+  // U+FFFD.
+  virtual std::string Decode(absl::Span<const int32_t> ids, bool skip_special_tokens) const = 0;
+
+  // Ids that the tokenizer knows are [0, vocab_size()); a model may have more rows.
+  virtual int32_t vocab_size() const = 0;
+  virtual bool IsSpecial(int32_t id) const = 0;
+  // "<s>" -> 1; -1 if there is no such token.
+  virtual int32_t TokenId(absl::string_view token) const = 0;
+};
+
+// Decodes a stream of ids. What Add and Finish return, joined, is Decode(all ids); what Add returns
+// never ends within a character, and is never taken back.
+class TextStream {
+ public:
+  // `tokenizer` outlives the stream.
+  TextStream(const Tokenizer* tokenizer, bool skip_special_tokens)
+      : tokenizer_(tokenizer), skip_special_tokens_(skip_special_tokens) {}
+  // The text that the id makes certain; often empty within a character.
+  std::string Add(int32_t id);
+  // What was held back.
+  std::string Finish();
+
+ private:
+  const Tokenizer* tokenizer_;
+  bool skip_special_tokens_;
+  std::vector<int32_t> ids_;  // a window of recent ids, enough to decode the next one in context
+  size_t prefix_ids_ = 0;     // leading ids of the window whose text is out
+  std::string emitted_;       // text of ids_[0, prefix_ids_)
+};
+
+}  // namespace gantry
+
+#endif  // GANTRY_MODEL_TEXT_TOKENIZER_H_
