@@ -8,9 +8,19 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "model/text/marked_text.h"
 
 namespace gantry {
+
+// The text of one stream of ids, as far as it is certain.
+class IdDecoder {
+ public:
+  virtual ~IdDecoder() = default;
+  // Append text to `out` that is well-formed UTF-8 and final. Add after Finish is not allowed.
+  virtual void Add(int32_t id, std::string* out) = 0;
+  virtual void Finish(std::string* out) = 0;
+};
 
 // Text <-> token ids. Immutable and thread-safe once loaded.
 class Tokenizer {
@@ -28,7 +38,9 @@ class Tokenizer {
                                                       bool add_special_tokens) const = 0;
   // The decoded text. Ids out of the vocabulary are skipped, bytes that form no character become
   // U+FFFD.
-  virtual std::string Decode(absl::Span<const int32_t> ids, bool skip_special_tokens) const = 0;
+  std::string Decode(absl::Span<const int32_t> ids, bool skip_special_tokens) const;
+  // The same text, id by id. The decoder must not outlive the tokenizer.
+  virtual std::unique_ptr<IdDecoder> NewIdDecoder(bool skip_special_tokens) const = 0;
 
   // Ids that the tokenizer knows are [0, vocab_size()); a model may have more rows.
   virtual int32_t vocab_size() const = 0;
@@ -43,18 +55,14 @@ class TextStream {
  public:
   // `tokenizer` outlives the stream.
   TextStream(const Tokenizer* tokenizer, bool skip_special_tokens)
-      : tokenizer_(tokenizer), skip_special_tokens_(skip_special_tokens) {}
+      : decoder_(tokenizer->NewIdDecoder(skip_special_tokens)) {}
   // The text that the id makes certain; often empty within a character.
   std::string Add(int32_t id);
   // What was held back.
   std::string Finish();
 
  private:
-  const Tokenizer* tokenizer_;
-  bool skip_special_tokens_;
-  std::vector<int32_t> ids_;  // a window of recent ids, enough to decode the next one in context
-  size_t prefix_ids_ = 0;     // leading ids of the window whose text is out
-  std::string emitted_;       // text of ids_[0, prefix_ids_)
+  std::unique_ptr<IdDecoder> decoder_;
 };
 
 }  // namespace gantry
