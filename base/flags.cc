@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <optional>
 
 #include "absl/flags/reflection.h"
 #include "absl/strings/match.h"
@@ -37,6 +38,11 @@ int EditDistance(absl::string_view a, absl::string_view b) {
   return row[b.size()];
 }
 
+// Whether --name alone and --noname set the flag. An optional one tells "not given" from both.
+bool IsBoolean(const absl::CommandLineFlag& flag) {
+  return flag.IsOfType<bool>() || flag.IsOfType<std::optional<bool>>();
+}
+
 // The program's own flags by name.
 std::map<std::string, absl::CommandLineFlag*> OwnFlags(const std::vector<std::string>& files) {
   std::map<std::string, absl::CommandLineFlag*> own;
@@ -54,7 +60,7 @@ void PrintHelp(absl::string_view usage,
   for (const auto& [name, flag] : flags) {
     std::string line = absl::StrCat("  --", name);
     const std::string value = flag->DefaultValue();
-    if (flag->IsOfType<bool>()) {
+    if (IsBoolean(*flag)) {
       if (value == "true") line += " (default: true)";
     } else if (!value.empty()) {
       absl::StrAppend(&line, " (default: ", value, ")");
@@ -111,7 +117,7 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
     bool negated = false;
     if (found == own.end() && absl::StartsWith(name, "no")) {
       found = own.find(name.substr(2));
-      negated = found != own.end() && found->second->IsOfType<bool>();
+      negated = found != own.end() && IsBoolean(*found->second);
       if (!negated) found = own.end();
     }
     if (found == own.end()) {
@@ -132,7 +138,7 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
     if (equals != absl::string_view::npos) {
       if (negated) UsageError(absl::StrCat("--", name, " takes no value"));
       value = std::string(arg.substr(equals + 1));
-    } else if (flag->IsOfType<bool>()) {
+    } else if (IsBoolean(*flag)) {
       value = negated ? "false" : "true";
     } else if (i + 1 < argc) {
       value = argv[++i];
