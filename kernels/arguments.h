@@ -1,0 +1,45 @@
+#ifndef GANTRY_KERNELS_ARGUMENTS_H_
+#define GANTRY_KERNELS_ARGUMENTS_H_
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "kernels/backend.h"
+
+namespace gantry {
+
+// Ends the process, logging `what`, when a caller broke the contract of backend.h.
+void Require(bool condition, absl::string_view what);
+
+// Checks that every backend makes. What may come from another process (layouts, token ids, block
+// numbers) is INVALID_ARGUMENT; shapes that do not fit their buffers are bugs and abort.
+absl::Status CheckLayout(const StepLayout& layout);
+absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab);
+absl::Status CheckSampleRequests(absl::Span<const SampleRequest> requests, int64_t vocab);
+// Every slice's blocks exist in a cache of `shape` and hold its positions.
+absl::Status CheckBlocks(const StepLayout& layout, const KvCacheShape& shape);
+// INVALID_ARGUMENT for an odd rotary dimension or one beyond the head.
+absl::Status CheckRopes(const StepLayout& layout, int64_t head_dim);
+void CheckLinear(const LinearArgs& args, size_t activation_bytes);
+void CheckAttention(const AttentionArgs& args, int64_t tokens, size_t activation_bytes);
+void CheckBytes(const Buffer* buffer, int64_t rows, int64_t columns, size_t element_bytes,
+                absl::string_view what);
+
+// Bytes of rows * cols elements; RESOURCE_EXHAUSTED when the product does not fit 63 bits,
+// INVALID_ARGUMENT when a factor is not positive.
+absl::StatusOr<size_t> CheckedArea(int64_t rows, int64_t cols, size_t element_bytes,
+                                   absl::string_view what);
+
+// INVALID_ARGUMENT unless `scheme` is fp32, the one scheme of the host's backends.
+absl::Status CheckScheme(absl::string_view backend, Scheme scheme);
+// Bytes of keys and values in blocks of `slots` tokens with vectors of `key_dim` and `value_dim`
+// floats; errors as CheckedArea. The padded sizes are the caller's own.
+absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t slots,
+                                           int64_t key_dim, int64_t value_dim);
+
+inline bool IsGated(LinearArgs::Epilogue epilogue) {
+  return epilogue != LinearArgs::Epilogue::kNone && epilogue != LinearArgs::Epilogue::kAddTo;
+}
+
+}  // namespace gantry
+
+#endif  // GANTRY_KERNELS_ARGUMENTS_H_

@@ -1,0 +1,123 @@
+#include "kernels/cpu/cpu_backend.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/kv_blocks.h"
+#include "kernels/cpu/linear.h"
+#include "kernels/cpu/packed_matrix.h"
+#include "kernels/cpu/thread_pool.h"
+#include "kernels/host_backend.h"
+
+namespace gantry {
+namespace {
+
+class CpuBackend : public HostBackend {
+ public:
+  CpuBackend(const Isa* isa, int threads)
+      : isa_(isa), pool_(threads), linear_(isa, &pool_), attention_(isa, &pool_) {}
+
+  std::string name() const override { return absl::StrCat("cpu-", isa_->name); }
+
+  absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
+    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.scheme));
+    return PackedMatrix::Pack(source);
+  }
+  size_t PackedBytes(Scheme scheme, int64_t rows, int64_t cols) const override {
+    return PackedMatrix::Bytes(rows, cols);
+  }
+
+  absl::StatusOr<std::unique_ptr<KvCache>> MakeKvCache(const KvCacheShape& shape) override {
+    GANTRY_ASSIGN_OR_RETURN(size_t bytes,
+                            CheckedKvCacheBytes(shape, KvBlocks::Slots(shape), shape.head_dim,
+                                                KvBlocks::ValueDim(shape)));
+    GANTRY_ASSIGN_OR_RETURN(HostMemory memory, HostMemory::Allocate(bytes));
+    return std::unique_ptr<KvCache>(new KvBlocks(shape, std::move(memory)));
+  }
+  size_t KvCacheBytes(const KvCacheShape& shape) const override {
+    return CheckedKvCacheBytes(shape, KvBlocks::Slots(shape), shape.head_dim,
+                               KvBlocks::ValueDim(shape))
+        .value_or(0);
+  }
+
+  absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
+                     Buffer* out) override {
+    GANTRY_RETURN_IF_ERROR(CheckTokenIds(token_ids, table.rows()));
+    CheckBytes(out, token_ids.size(), table.cols(), sizeof(float), "out");
+    for (size_t i = 0; i < token_ids.size(); ++i) {
+      static_cast<const PackedMatrix&>(table).CopyRow(token_ids[i],
+                                                      out->as<float>() + i * table.cols());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Linear(const LinearArgs& args) override {
+    CheckLinear(args, sizeof(float));
+    return linear_.Run(args);
+  }
+
+  absl::Status Attention(const AttentionArgs& args) override {
+    Require(args.cache != nullptr, "cache is null");
+    const auto& cache = static_cast<const KvBlocks&>(*args.cache);
+    GANTRY_RETURN_IF_ERROR(CheckAttentionStep(args, cache.shape()));
+    return attention_.Run(args, layout(),
+                          [this](const StepLayout::Slice& slice, int64_t row_in_slice) {
+                            const int64_t row = slice.first_row + row_in_slice;
+                            const int64_t half = HalfRotary(slice);
+                            return Rotation{half, cosines(row), sines(row, half)};
+                          });
+  }
+
+ private:
+  const Isa* isa_;
+  ThreadPool pool_;
+  CpuLinear linear_;
+  CpuAttention attention_;
+};
+
+struct IsaChoice {
+  absl::string_view name;
+  const Isa* isa;
+  bool supported;  // by this CPU and its operating system
+};
+
+absl::StatusOr<const Isa*> ChooseIsa(const std::string& name) {
+#if defined(__x86_64__)
+  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
+#else
+  const bool has_avx2 = false;
+  const bool has_avx512 = false;
+#endif
+  const IsaChoice choices[] = {{"avx512", Avx512Isa(), has_avx512},
+                               {"avx2", Avx2Isa(), has_avx2},
+                               {"portable", PortableIsa(), true}};
+  for (const IsaChoice& choice : choices) {
+    const bool usable = choice.supported && choice.isa != nullptr;
+    if (name.empty() && usable) return choice.isa;
+    if (choice.name != name) continue;
+    if (usable) return choice.isa;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "this CPU has no ", name, "; leave the choice to the program or take portable"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown instruction set \"", name, "\"; expected avx512, avx2 or portable"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> MakeCpuBackend(const CpuOptions& options) {
+  GANTRY_ASSIGN_OR_RETURN(const Isa* isa, ChooseIsa(options.isa));
+  constexpr int kMostThreads = 1024;
+  if (options.threads < 0 || options.threads > kMostThreads) {
+    return absl::InvalidArgumentError(absl::StrCat("expected a number of threads in [0, ",
+                                                   kMostThreads, "], found ", options.threads));
+  }
+  const int threads = options.threads > 0 ? options.threads : AvailableCores();
+  return std::unique_ptr<Backend>(new CpuBackend(isa, threads));
+}
+
+}  // namespace gantry

@@ -1,0 +1,75 @@
+#include "kernels/cpu/isa.h"
+
+#if defined(__AVX2__) && defined(__FMA__)
+
+#include <immintrin.h>
+
+namespace gantry {
+namespace {
+
+struct V {
+  __m256 low;
+  __m256 high;
+};
+
+inline V Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline void Store(float* p, V x) {
+  _mm256_storeu_ps(p, x.low);
+  _mm256_storeu_ps(p + 8, x.high);
+}
+inline V Set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline V Add(V a, V b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
+inline V Sub(V a, V b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
+inline V Mul(V a, V b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
+inline V Div(V a, V b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
+inline V Fma(V a, V b, V c) {
+  return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+}
+// Max and Min give b when either is NaN.
+inline V Max(V a, V b) { return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)}; }
+inline V Min(V a, V b) { return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)}; }
+// y, or 0 where x < limit.
+inline V ZeroBelow(V x, V limit, V y) {
+  return {_mm256_and_ps(_mm256_cmp_ps(x.low, limit.low, _CMP_NLT_UQ), y.low),
+          _mm256_and_ps(_mm256_cmp_ps(x.high, limit.high, _CMP_NLT_UQ), y.high)};
+}
+inline __m256 ScaleByPowerOfTwo(__m256 x, __m256 shifted) {
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x),
+                                              _mm256_slli_epi32(_mm256_castps_si256(shifted), 23)));
+}
+// x * 2^n for the n in the low bits of `shifted`.
+inline V ScaleByPowerOfTwo(V x, V shifted) {
+  return {ScaleByPowerOfTwo(x.low, shifted.low), ScaleByPowerOfTwo(x.high, shifted.high)};
+}
+
+#include "kernels/cpu/isa_kernels.inc"
+
+using TileFunction = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);
+// 6 rows of two registers: 12 sums, two columns and a broadcast of the 16 registers.
+constexpr TileFunction kTiles[] = {TileOf<1, 1>, TileOf<2, 1>, TileOf<3, 1>,
+                                   TileOf<4, 1>, TileOf<5, 1>, TileOf<6, 1>};
+
+void Tile(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
+          int64_t ldc, bool add) {
+  for (int64_t at = 0; at < width; at += kLanes) {
+    kTiles[rows - 1](depth, a, b + at, ldb, c + at, ldc, add);
+  }
+}
+
+constexpr Isa kIsa = {"avx2", 6, Tile, RmsNorm, Softmax, SiluGate};
+
+}  // namespace
+
+const Isa* Avx2Isa() { return &kIsa; }
+
+}  // namespace gantry
+
+#else
+
+namespace gantry {
+
+const Isa* Avx2Isa() { return nullptr; }
+
+}  // namespace gantry
+
+#endif

@@ -1,0 +1,110 @@
+#include "kernels/host_backend.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace gantry {
+
+absl::StatusOr<std::unique_ptr<Buffer>> HostBackend::Allocate(size_t bytes) {
+  GANTRY_ASSIGN_OR_RETURN(HostMemory memory, HostMemory::Allocate(bytes));
+  return std::unique_ptr<Buffer>(new HostBuffer(std::move(memory)));
+}
+
+absl::Status HostBackend::Upload(absl::Span<const char> from, Buffer* to, size_t offset) {
+  Require(offset <= to->bytes() && from.size() <= to->bytes() - offset, "upload beyond a buffer");
+  if (!from.empty()) std::memcpy(to->as<char>() + offset, from.data(), from.size());
+  return absl::OkStatus();
+}
+
+absl::Status HostBackend::Download(const Buffer& from, size_t offset, absl::Span<char> to) {
+  Require(offset <= from.bytes() && to.size() <= from.bytes() - offset, "download beyond a buffer");
+  if (!to.empty()) std::memcpy(to.data(), from.as<char>() + offset, to.size());
+  return absl::OkStatus();
+}
+
+absl::Status HostBackend::BeginStep(const StepLayout& layout) {
+  Require(layout_ == nullptr, "BeginStep within a step");
+  GANTRY_RETURN_IF_ERROR(CheckLayout(layout));
+  rotation_.clear();
+  rotation_at_.clear();
+  for (const StepLayout::Slice& slice : layout.slices) {
+    const StepLayout::Rope& rope = layout.ropes[slice.rope];
+    const size_t half = rope.inv_freq.size();
+    for (int32_t row = 0; row < slice.rows; ++row) {
+      const size_t at = rotation_.size();
+      rotation_at_.push_back(at);
+      rotation_.resize(at + 2 * half);
+      const float position = static_cast<float>(slice.start_position + row);
+      for (size_t i = 0; i < half; ++i) {
+        // The angle is rounded to float as the model was trained; what follows is exact.
+        const double angle = position * rope.inv_freq[i];
+        rotation_[at + i] = static_cast<float>(std::cos(angle)) * rope.scale;
+        rotation_[at + half + i] = static_cast<float>(std::sin(angle)) * rope.scale;
+      }
+    }
+  }
+  layout_ = &layout;
+  return absl::OkStatus();
+}
+
+absl::Status HostBackend::EndStep() {
+  layout_ = nullptr;
+  return absl::OkStatus();
+}
+
+absl::Status HostBackend::CheckAttentionStep(const AttentionArgs& args,
+                                             const KvCacheShape& shape) const {
+  Require(layout_ != nullptr, "Attention outside of a step");
+  CheckAttention(args, layout_->rows, sizeof(float));
+  Require(shape.kv_heads == args.kv_heads && shape.head_dim == args.head_dim,
+          "the cache is of another shape");
+  GANTRY_RETURN_IF_ERROR(CheckRopes(*layout_, args.head_dim));
+  return CheckBlocks(*layout_, shape);
+}
+
+absl::Status HostBackend::GatherRows(const Buffer& x, absl::Span<const int32_t> rows,
+                                     int64_t features, Buffer* out) {
+  CheckBytes(out, rows.size(), features, sizeof(float), "out");
+  Require(out != &x, "rows cannot be gathered in place");
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Require(rows[i] >= 0, "a negative row");
+    CheckBytes(&x, int64_t{rows[i]} + 1, features, sizeof(float), "x");
+    std::memcpy(out->as<float>() + i * features, x.as<float>() + rows[i] * features,
+                features * sizeof(float));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status HostBackend::Sample(const Buffer& logits, int64_t vocab,
+                                 absl::Span<const SampleRequest> requests,
+                                 std::vector<SampleResult>* results) {
+  CheckBytes(&logits, requests.size(), vocab, sizeof(float), "logits");
+  GANTRY_RETURN_IF_ERROR(CheckSampleRequests(requests, vocab));
+  results->clear();
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const float* row = logits.as<float>() + i * vocab;
+    results->push_back(SampleRow(absl::MakeConstSpan(row, vocab), requests[i]));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> HostBackend::AllFinite(const Buffer& x, int64_t rows, int64_t features,
+                                            int64_t* row) {
+  CheckBytes(&x, rows, features, sizeof(float), "x");
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* values = x.as<float>() + i * features;
+    bool finite = true;
+    for (int64_t j = 0; j < features; ++j) finite &= std::isfinite(values[j]);
+    if (!finite) {
+      *row = i;
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace gantry

@@ -1,0 +1,31 @@
+#ifndef GANTRY_TESTS_KERNELS_TOLERANCE_H_
+#define GANTRY_TESTS_KERNELS_TOLERANCE_H_
+
+#include <string>
+
+#include "base/dtype.h"
+
+namespace gantry {
+
+// Largest relative error ||a - b|| / ||b|| of one op against the reference backend. The one table
+// of the kernel tests; 0: the backend does not have the scheme.
+inline double Tolerance(const std::string& backend, Scheme scheme) {
+  struct Row {
+    const char* backend;
+    Scheme scheme;
+    double error;
+  };
+  constexpr Row kTable[] = {
+      {"cpu-avx512", Scheme::kFp32, 1e-6},
+      {"cpu-avx2", Scheme::kFp32, 1e-6},
+      {"cpu-portable", Scheme::kFp32, 1e-6},
+  };
+  for (const Row& row : kTable) {
+    if (backend == row.backend && scheme == row.scheme) return row.error;
+  }
+  return 0;
+}
+
+}  // namespace gantry
+
+#endif  // GANTRY_TESTS_KERNELS_TOLERANCE_H_
