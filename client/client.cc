@@ -1,0 +1,143 @@
+#include "client/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "proto/channel.h"
+#include "proto/status.h"
+
+namespace gantry {
+namespace {
+
+// One attempt to connect may take this long; a loaded peer 100 ms away needs a tenth of it.
+constexpr absl::Duration kConnectTimeout = absl::Seconds(10);
+// How soon a cancellation is noticed while waiting, and how often a server is asked if it is ready.
+constexpr absl::Duration kPollInterval = absl::Milliseconds(200);
+
+void SetDeadline(const CallOptions& options, grpc::ClientContext* context) {
+  if (options.timeout == absl::InfiniteDuration()) return;
+  context->set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
+}
+
+absl::Status Cancelled() { return absl::CancelledError("cancelled while waiting for the server"); }
+
+bool IsCancelled(const Cancellation* cancellation) {
+  return cancellation != nullptr && cancellation->cancelled();
+}
+
+template <typename Request, typename Response>
+absl::StatusOr<Response> UnaryCall(v1::Inference::StubInterface* stub,
+                                   grpc::Status (v1::Inference::StubInterface::*method)(
+                                       grpc::ClientContext*, const Request&, Response*),
+                                   const Request& request, const CallOptions& options) {
+  grpc::ClientContext context;
+  SetDeadline(options, &context);
+  const ScopedCall call(options.cancellation, &context);
+  Response response;
+  GANTRY_RETURN_IF_ERROR(FromGrpcStatus((stub->*method)(&context, request, &response)));
+  return response;
+}
+
+}  // namespace
+
+absl::StatusOr<Client> Client::Make(const std::string& target, const Credentials& credentials) {
+  GANTRY_RETURN_IF_ERROR(credentials.CheckAddress(target));
+  return Client(target, MakeChannel(target, credentials, kCoordinatorRole));
+}
+
+Client::Client(std::string target, std::shared_ptr<grpc::Channel> channel)
+    : target_(std::move(target)),
+      channel_(std::move(channel)),
+      stub_(v1::Inference::NewStub(channel_)) {}
+
+absl::Status Client::WaitConnected(absl::Duration patience, Cancellation* cancellation) const {
+  const absl::Time start = absl::Now();
+  const absl::Time give_up = start + std::max(patience, kConnectTimeout);
+  while (true) {
+    const grpc_connectivity_state state = channel_->GetState(/*try_to_connect=*/true);
+    if (state == GRPC_CHANNEL_READY) return absl::OkStatus();
+    const absl::Time now = absl::Now();
+    const bool failed = state == GRPC_CHANNEL_TRANSIENT_FAILURE || state == GRPC_CHANNEL_SHUTDOWN;
+    if (now >= give_up || (failed && now >= start + patience)) break;
+    if (IsCancelled(cancellation)) return Cancelled();
+    channel_->WaitForStateChange(state, absl::ToChronoTime(std::min(now + kPollInterval, give_up)));
+  }
+  // A call that does not wait for the connection fails with the reason of the last attempt.
+  const absl::Status reason = GetStatus({.timeout = kPollInterval}).status();
+  if (reason.ok()) return reason;
+  return absl::UnavailableError(absl::StrCat(
+      "cannot connect to ", target_, ": ", reason.message(),
+      "; check that a coordinator listens at this address (--server names it) and, if it uses "
+      "certificates, that --tls_cert, --tls_key and --tls_ca are those of its network"));
+}
+
+absl::Status Client::WaitReady(absl::Duration patience, Cancellation* cancellation) const {
+  const absl::Time give_up = absl::Now() + patience;
+  while (true) {
+    GANTRY_RETURN_IF_ERROR(
+        WaitConnected(std::max(give_up - absl::Now(), absl::ZeroDuration()), cancellation));
+    const absl::StatusOr<v1::GetStatusResponse> status =
+        GetStatus({.timeout = kConnectTimeout, .cancellation = cancellation});
+    if (status.ok() && status->ready()) return absl::OkStatus();
+    if (IsCancelled(cancellation)) return Cancelled();
+    const bool lost = !status.ok() && (absl::IsUnavailable(status.status()) ||
+                                       absl::IsDeadlineExceeded(status.status()));
+    if (!status.ok() && !lost) return status.status();
+    if (absl::Now() + kPollInterval >= give_up) {
+      return absl::UnavailableError(absl::StrCat(
+          target_, " is not ready after ", absl::FormatDuration(patience), ": ",
+          status.ok() ? absl::string_view(status->reason()) : status.status().message()));
+    }
+    absl::SleepFor(kPollInterval);
+  }
+}
+
+absl::Status Client::Generate(
+    const v1::GenerateRequest& request, const CallOptions& options,
+    absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const {
+  grpc::ClientContext context;
+  SetDeadline(options, &context);
+  const ScopedCall call(options.cancellation, &context);
+  const auto reader = stub_->Generate(&context, request);
+  v1::GenerateResponse response;
+  absl::Status handled;
+  bool finished = false;
+  while (handled.ok() && reader->Read(&response)) {
+    finished = response.has_finish();
+    handled = on_event(response);
+  }
+  if (!handled.ok()) context.TryCancel();
+  const absl::Status ended = FromGrpcStatus(reader->Finish());
+  GANTRY_RETURN_IF_ERROR(handled);
+  GANTRY_RETURN_IF_ERROR(ended);
+  if (!finished) {
+    return absl::InternalError(
+        absl::StrCat(target_, " ended the stream without a finish message: the answer may be cut"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ScoreResponse> Client::Score(const v1::ScoreRequest& request,
+                                                const CallOptions& options) const {
+  return UnaryCall(stub_.get(), &v1::Inference::StubInterface::Score, request, options);
+}
+
+absl::StatusOr<v1::TokenizeResponse> Client::Tokenize(const v1::TokenizeRequest& request,
+                                                      const CallOptions& options) const {
+  return UnaryCall(stub_.get(), &v1::Inference::StubInterface::Tokenize, request, options);
+}
+
+absl::StatusOr<v1::DetokenizeResponse> Client::Detokenize(const v1::DetokenizeRequest& request,
+                                                          const CallOptions& options) const {
+  return UnaryCall(stub_.get(), &v1::Inference::StubInterface::Detokenize, request, options);
+}
+
+absl::StatusOr<v1::GetStatusResponse> Client::GetStatus(const CallOptions& options) const {
+  return UnaryCall(stub_.get(), &v1::Inference::StubInterface::GetStatus, v1::GetStatusRequest(),
+                   options);
+}
+
+}  // namespace gantry

@@ -1,0 +1,17 @@
+#ifndef GANTRY_CLIENT_GENERATE_H_
+#define GANTRY_CLIENT_GENERATE_H_
+
+#include "absl/status/status.h"
+#include "client/client.h"
+#include "client/generate_options.h"
+#include "client/output.h"
+
+namespace gantry {
+
+// Does what the options say, except kInteractive (client/chat_loop.h), and writes the result.
+absl::Status RunGenerate(const GenerateOptions& options, const Client& client,
+                         Cancellation* cancellation, Output* output);
+
+}  // namespace gantry
+
+#endif  // GANTRY_CLIENT_GENERATE_H_

@@ -1,0 +1,61 @@
+#ifndef GANTRY_CLIENT_GENERATE_OPTIONS_H_
+#define GANTRY_CLIENT_GENERATE_OPTIONS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "proto/inference.pb.h"
+
+namespace gantry {
+
+// What `generate` was asked to do. Absent values are not sent, so that the model's own defaults
+// hold.
+struct GenerateOptions {
+  enum class Action { kGenerate, kInteractive, kScore, kTokenize, kDetokenize, kStatus };
+  Action action = Action::kGenerate;
+
+  // At most one of the three; exactly one unless the action is kInteractive or kStatus.
+  std::optional<std::string> prompt;
+  std::optional<std::string> chat;  // what the user says
+  std::optional<std::vector<int32_t>> token_ids;
+  std::optional<std::string> system;  // before the chat
+
+  std::optional<bool> add_special_tokens;
+  bool skip_special_tokens = false;
+  v1::Sampling sampling;
+  std::optional<int32_t> max_new_tokens;
+  std::optional<int32_t> min_new_tokens;
+  std::vector<std::string> stop;
+  std::optional<bool> logprobs;  // unless set: when the output is JSON
+  int32_t top_logprobs = 0;
+
+  bool json = false;
+  absl::Duration timeout = absl::InfiniteDuration();
+};
+
+// "1,2,3", with or without blanks. INVALID_ARGUMENT naming what is no token id.
+absl::StatusOr<std::vector<int32_t>> ParseTokenIds(absl::string_view text);
+
+// A text that begins with [" is a JSON array of strings; any other is the only stop string.
+absl::StatusOr<std::vector<std::string>> ParseStop(absl::string_view text);
+
+// INVALID_ARGUMENT for inputs that the action does not take or lacks, and for text that is not
+// UTF-8.
+absl::Status CheckOptions(const GenerateOptions& options);
+
+// The system message, if any.
+v1::Chat BeginChat(const GenerateOptions& options);
+void AddMessage(absl::string_view role, absl::string_view content, v1::Chat* chat);
+
+v1::GenerateRequest MakeGenerateRequest(const GenerateOptions& options);
+v1::TokenizeRequest MakeTokenizeRequest(const GenerateOptions& options);
+
+}  // namespace gantry
+
+#endif  // GANTRY_CLIENT_GENERATE_OPTIONS_H_
