@@ -166,6 +166,10 @@ class Backend {
   virtual absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
                              Buffer* out) = 0;
   virtual absl::Status Linear(const LinearArgs& args) = 0;
+  // The prologue of Linear by itself, for a final norm whose lm_head is elsewhere: bit for bit what
+  // Linear would have made of x, [rows, features].
+  virtual absl::Status RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
+                               int64_t features, Buffer* out) = 0;
   // Rotates q and k, stores k and v in the cache at the step's positions, and attends.
   virtual absl::Status Attention(const AttentionArgs& args) = 0;
   // out[i] = x[rows[i]], each [features].

@@ -54,6 +54,18 @@ class CpuBackend : public HostBackend {
     return absl::OkStatus();
   }
 
+  absl::Status RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
+                       int64_t features, Buffer* out) override {
+    CheckBytes(&x, rows, features, sizeof(float), "x");
+    CheckBytes(&weight, 1, features, sizeof(float), "weight");
+    CheckBytes(out, rows, features, sizeof(float), "out");
+    for (int64_t i = 0; i < rows; ++i) {
+      isa_->rms_norm(x.as<float>() + i * features, weight.as<float>(), eps, features,
+                     out->as<float>() + i * features);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Linear(const LinearArgs& args) override {
     CheckLinear(args, sizeof(float));
     return linear_.Run(args);
@@ -77,35 +89,6 @@ class CpuBackend : public HostBackend {
   CpuLinear linear_;
   CpuAttention attention_;
 };
-
-struct IsaChoice {
-  absl::string_view name;
-  const Isa* isa;
-  bool supported;  // by this CPU and its operating system
-};
-
-absl::StatusOr<const Isa*> ChooseIsa(const std::string& name) {
-#if defined(__x86_64__)
-  const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool has_avx512 = has_avx2 && __builtin_cpu_supports("avx512f");
-#else
-  const bool has_avx2 = false;
-  const bool has_avx512 = false;
-#endif
-  const IsaChoice choices[] = {{"avx512", Avx512Isa(), has_avx512},
-                               {"avx2", Avx2Isa(), has_avx2},
-                               {"portable", PortableIsa(), true}};
-  for (const IsaChoice& choice : choices) {
-    const bool usable = choice.supported && choice.isa != nullptr;
-    if (name.empty() && usable) return choice.isa;
-    if (choice.name != name) continue;
-    if (usable) return choice.isa;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "this CPU has no ", name, "; leave the choice to the program or take portable"));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown instruction set \"", name, "\"; expected avx512, avx2 or portable"));
-}
 
 }  // namespace
 

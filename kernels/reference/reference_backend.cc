@@ -58,7 +58,7 @@ double Activate(LinearArgs::Epilogue epilogue, double x) {
 }
 
 // out = x * rsqrt(mean(x^2) + eps) * weight, rounded to float after each factor as in transformers.
-void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* out) {
+void NormaliseRow(const float* x, const float* weight, float eps, int64_t n, float* out) {
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * x[i];
   const double scale = 1 / std::sqrt(sum / n + eps);
@@ -106,6 +106,18 @@ class ReferenceBackend : public HostBackend {
     return absl::OkStatus();
   }
 
+  absl::Status RmsNorm(const Buffer& x, const Buffer& weight, float eps, int64_t rows,
+                       int64_t features, Buffer* out) override {
+    CheckBytes(&x, rows, features, sizeof(float), "x");
+    CheckBytes(&weight, 1, features, sizeof(float), "weight");
+    CheckBytes(out, rows, features, sizeof(float), "out");
+    for (int64_t i = 0; i < rows; ++i) {
+      NormaliseRow(x.as<float>() + i * features, weight.as<float>(), eps, features,
+                   out->as<float>() + i * features);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Linear(const LinearArgs& args) override {
     CheckLinear(args, sizeof(float));
     const auto& weight = static_cast<const ReferenceMatrix&>(*args.weight);
@@ -116,8 +128,8 @@ class ReferenceBackend : public HostBackend {
     for (int64_t token = 0; token < args.tokens; ++token) {
       std::copy_n(args.x->as<float>() + token * cols, cols, x.begin());
       if (args.norm_weight != nullptr) {
-        RmsNorm(args.x->as<float>() + token * cols, args.norm_weight->as<float>(), args.norm_eps,
-                cols, x.data());
+        NormaliseRow(args.x->as<float>() + token * cols, args.norm_weight->as<float>(),
+                     args.norm_eps, cols, x.data());
       }
       for (int64_t i = 0; i < rows; ++i) {
         double sum = args.bias != nullptr ? args.bias->as<float>()[i] : 0;
