@@ -13,6 +13,7 @@ constexpr size_t kMaxExcerpt = 100;
 constexpr int64_t kMaxTokenId = std::numeric_limits<int32_t>::max();
 
 absl::StatusOr<int32_t> TokenId(const Json& value, absl::string_view key) {
+  // Numbers that are read from text and not negative are unsigned.
   if (value.is_number_unsigned() && value.get<uint64_t>() <= kMaxTokenId) {
     return static_cast<int32_t>(value.get<uint64_t>());
   }
