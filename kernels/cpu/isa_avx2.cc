@@ -1,4 +1,4 @@
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/isa_kernels.h"
 
 #if defined(__AVX2__) && defined(__FMA__)
 
@@ -56,7 +56,7 @@ void Tile(int rows, int width, int64_t depth, const float* a, const float* b, in
   }
 }
 
-constexpr Isa kIsa = {"avx2", 6, Tile, RmsNorm, Softmax, SiluGate};
+constexpr Isa kIsa = {"avx2", 6, Tile, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/isa_kernels.h"
 
 #if defined(__AVX512F__)
 
@@ -54,7 +54,7 @@ void Tile(int rows, int width, int64_t depth, const float* a, const float* b, in
   kTiles[rows - 1](width, depth, a, b, ldb, c, ldc, add);
 }
 
-constexpr Isa kIsa = {"avx512", 12, Tile, RmsNorm, Softmax, SiluGate};
+constexpr Isa kIsa = {"avx512", 12, Tile, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 #include <cstdint>
 
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/isa_kernels.h"
 
 namespace gantry {
 namespace {
@@ -82,7 +82,7 @@ void Tile(int rows, int width, int64_t depth, const float* a, const float* b, in
   }
 }
 
-constexpr Isa kIsa = {"portable", 3, Tile, RmsNorm, Softmax, SiluGate};
+constexpr Isa kIsa = {"portable", 3, Tile, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 

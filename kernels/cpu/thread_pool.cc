@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::chrono::microseconds kSpin(50);
 
+// The fields of state_.
+constexpr uint32_t kInside = (1u << 11) - 1;
+constexpr uint32_t kOpen = 1u << 11;
+constexpr uint32_t kOneTask = 1u << 12;
+
+uint32_t NumberOf(uint32_t state) { return state / kOneTask; }
+
 void Pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -41,9 +48,9 @@ ThreadPool::ThreadPool(int threads) {
 }
 
 ThreadPool::~ThreadPool() {
-  task_ = nullptr;
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  stop_ = true;
+  state_.fetch_add(kOneTask, std::memory_order_release);
+  state_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
@@ -55,14 +62,35 @@ void ThreadPool::RunPieces(const Task& task, int thread) {
   }
 }
 
+bool ThreadPool::Enter(uint32_t number) {
+  uint32_t state = state_.load(std::memory_order_relaxed);
+  do {
+    if (NumberOf(state) != number || (state & kOpen) == 0) return false;
+  } while (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acquire,
+                                         std::memory_order_relaxed));
+  return true;
+}
+
+void ThreadPool::Leave() {
+  const uint32_t before = state_.fetch_sub(1, std::memory_order_release);
+  if ((before & (kOpen | kInside)) == 1) state_.notify_all();
+}
+
 void ThreadPool::Work(int thread) {
-  uint32_t seen = 0;
+  uint32_t done = 0;  // number of the last task that was entered or missed
   for (;;) {
-    AwaitChange(generation_, seen);
-    ++seen;
-    if (task_ == nullptr) return;
-    RunPieces(*task_, thread);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
+    const uint32_t state = state_.load(std::memory_order_acquire);
+    const uint32_t number = NumberOf(state);
+    if (number == done) {
+      AwaitChange(state_, state);
+      continue;
+    }
+    if (stop_) return;
+    if (Enter(number)) {
+      RunPieces(*task_, thread);
+      Leave();
+    }
+    done = number;
   }
 }
 
@@ -76,12 +104,15 @@ void ThreadPool::ParallelFor(int64_t count, int64_t grain,
   const Task task{count, grain, body};
   task_ = &task;
   next_.store(0, std::memory_order_relaxed);
-  busy_.store(workers_.size(), std::memory_order_relaxed);
-  generation_.fetch_add(1, std::memory_order_release);
-  generation_.notify_all();
+  // Nobody is inside, so the fields can be written at once.
+  const uint32_t number = NumberOf(state_.load(std::memory_order_relaxed)) + 1;
+  state_.store(number * kOneTask | kOpen, std::memory_order_release);
+  state_.notify_all();
   RunPieces(task, 0);
-  for (uint32_t busy; (busy = busy_.load(std::memory_order_acquire)) != 0;) {
-    AwaitChange(busy_, busy);
+  uint32_t state = state_.fetch_and(~kOpen, std::memory_order_acquire) & ~kOpen;
+  while ((state & kInside) != 0) {
+    AwaitChange(state_, state);
+    state = state_.load(std::memory_order_acquire);
   }
 }
 

@@ -38,11 +38,16 @@ class ThreadPool {
   };
   void Work(int thread);
   void RunPieces(const Task& task, int thread);
+  // Joins the task of that number; false when it is not open any more.
+  bool Enter(uint32_t number);
+  void Leave();
 
   std::vector<std::thread> workers_;
-  const Task* task_ = nullptr;  // valid while busy_ > 0; null: stop
-  alignas(64) std::atomic<uint32_t> generation_{0};
-  alignas(64) std::atomic<uint32_t> busy_{0};
+  std::atomic<bool> stop_{false};
+  const Task* task_ = nullptr;  // valid while the task is open or somebody is in it
+  // Number of the task (counting around), whether it is open, and how many workers are in it. Only
+  // those who have entered are waited for: one that the system does not let run delays nobody.
+  alignas(64) std::atomic<uint32_t> state_{0};
   alignas(64) std::atomic<int64_t> next_{0};
 };
 
