@@ -14,7 +14,7 @@ namespace gantry {
 // negative and on values of 2^63 and above.
 absl::StatusOr<uint64_t> ParseBytes(absl::string_view text);
 
-// "1.50 GB", "8.1 MB", "512 B": decimal units, three significant digits.
+// "1.50 GB", "8.10 MB", "512 B": decimal units, three significant digits.
 std::string FormatBytes(uint64_t bytes);
 
 // a * b, or false when the product does not fit.
