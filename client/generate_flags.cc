@@ -51,7 +51,7 @@ ABSL_FLAG(std::optional<int32_t>, min_new_tokens, std::nullopt,
           "Do not end before this many tokens.");
 ABSL_FLAG(std::optional<float>, temperature, std::nullopt,
           "0 always takes the most probable token; above that, higher is more random. This and "
-          "the next flags, unless given, are the model's own (generation_config.json).");
+          "the other sampling flags, unless given, are the model's own (generation_config.json).");
 ABSL_FLAG(std::optional<int32_t>, top_k, std::nullopt,
           "Sample among this many of the most probable tokens; 0 for all.");
 ABSL_FLAG(std::optional<float>, top_p, std::nullopt,
