@@ -1,0 +1,103 @@
+"""The commands of README.md, as a user types them."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import unittest
+import uuid
+
+from cluster import MODELS, ROOT, wait_until
+
+ANSWER = "1,000,000,000"
+
+
+def processes_with(mark):
+    """Programs whose environment has the mark; zombies have none."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+class DemoTest(unittest.TestCase):
+    def setUp(self):
+        self.mark = f"GANTRY_TEST_MARK={uuid.uuid4()}"
+        name, value = self.mark.split("=")
+        self.temp = self.enterContext(tempfile.TemporaryDirectory())
+        self.options = {
+            "cwd": "/",
+            "env": os.environ | {name: value, "TMPDIR": self.temp},
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        }
+
+    def check_nothing_is_left(self):
+        self.assertEqual(processes_with(self.mark), [])
+        self.assertEqual(os.listdir(self.temp), [])
+
+    def run_script(self, *command, **options):
+        result = subprocess.run([ROOT / "deploy" / command[0], *command[1:]], **self.options, **options, check=False)
+        self.check_nothing_is_left()
+        return result
+
+    def test_demo_answers_and_leaves_nothing(self):
+        result = self.run_script("demo.sh")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(ANSWER, result.stdout)
+        for worker in ("cpu-0", "cpu-1", "cpu-2"):
+            self.assertIn(worker, result.stdout)
+
+    def test_demo_chat_answers_what_is_typed(self):
+        result = self.run_script("demo.sh", "--chat", input="How many bytes are in one gigabyte?\nHello!\n")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(ANSWER, result.stdout)
+        self.assertIn("Ask me how much memory", result.stdout)
+
+    def test_local_takes_flags_of_the_coordinator(self):
+        result = self.run_script(
+            "local.sh", "--model", ROOT / "deploy/demo/model", "--workers=2", "--ask", "Hello!", "--max_step_tokens=7"
+        )
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("Ask me how much memory", result.stdout)
+
+    def test_local_fails_as_its_programs_do(self):
+        result = self.run_script("local.sh", "--model", "/nowhere/at/all")
+        self.assertEqual(result.returncode, 4)
+        self.assertIn("/nowhere/at/all", result.stderr)
+        self.assertEqual(self.run_script("local.sh", "--workers=0", "--model=x").returncode, 2)
+        self.assertEqual(self.run_script("local.sh").returncode, 2)
+
+    def test_local_stops_at_interrupt(self):
+        for sent in (signal.SIGINT, signal.SIGTERM):
+            script = subprocess.Popen(
+                [ROOT / "deploy/local.sh", f"--model={MODELS}/phi3", "--serve"], **self.options, start_new_session=True
+            )
+            while "Serving at" not in (line := script.stdout.readline()):
+                self.assertTrue(line, "ended early")
+            os.killpg(script.pid, sent)
+            script.communicate()
+            self.assertEqual(script.returncode, 128 + sent)
+            self.check_nothing_is_left()
+
+    def test_local_killed_takes_its_programs_along(self):
+        script = subprocess.Popen([ROOT / "deploy/local.sh", f"--model={MODELS}/phi3", "--serve"], **self.options)
+        while "Serving at" not in (line := script.stdout.readline()):
+            self.assertTrue(line, "ended early")
+        script.kill()
+        script.communicate()
+        wait_until(lambda: not processes_with(self.mark), "every program has ended")
+        for folder in pathlib.Path(self.temp).iterdir():
+            for file in folder.iterdir():
+                file.unlink()
+            folder.rmdir()
+
+
+if __name__ == "__main__":
+    unittest.main()

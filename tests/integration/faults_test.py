@@ -1,0 +1,97 @@
+"""Workers that hold any layers, vanish, come back, or differ."""
+
+import json
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+from cluster import DEMO, MODELS, Cluster, ids, wait_until
+from requests_test import DUMMY, LONG, idle, long_model
+
+CASE = json.loads((MODELS / "llama-tied/reference.json").read_text())["cases"][1]
+GREEDY = [ids(CASE["prompt"]), "--temperature=0", "--min_new_tokens=24", "--max_new_tokens=24"]
+
+
+class FaultsTest(unittest.TestCase):
+    def test_device_map_may_return_to_a_worker(self):
+        device_map = {
+            "model.embed_tokens": "cpu-0",
+            "model.layers.0": "cpu-1",
+            "model.layers.1": "cpu-0",
+            "model.layers.2": "cpu-1",
+            "model.layers.3": "cpu-0",
+            "model.norm": "cpu-1",
+            "lm_head": "cpu-0",
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "map.json"
+            path.write_text(json.dumps(device_map))
+            with Cluster(MODELS / "llama-mha-sharded", 2, [f"--device_map={path}"]) as cluster:
+                self.assertEqual(cluster.status()["device_map"], device_map)
+                reference = json.loads((MODELS / "llama-mha-sharded/reference.json").read_text())
+                for case in reference["cases"]:
+                    flags = [ids(case["prompt"]), *GREEDY[1:]]
+                    self.assertEqual(cluster.tokens(*flags), case["greedy"])
+
+    def test_killed_worker_ends_its_requests_and_another_takes_its_place(self):
+        with long_model() as model, Cluster(model, 2, DUMMY) as cluster:
+            before = cluster.tokens(*GREEDY)
+            epoch = cluster.status()["epoch"]
+            with cluster.streaming(*LONG) as client:
+                cluster.workers.pop("cpu-1").kill()
+                _, error = client.communicate()
+            self.assertEqual(client.returncode, 1)
+            self.assertIn("UNAVAILABLE", error)
+            self.assertIn("cpu-1", error)
+            self.assertRegex(error, r"layers?\.?\D*\d")
+            status = wait_until(
+                lambda: (lambda now: now if not now["ready"] else None)(cluster.status()), "the loss is noticed"
+            )
+            self.assertTrue(idle(status))
+            self.assertTrue(status["reason"])
+            self.assertEqual(cluster.generate(*GREEDY).returncode, 1)
+            cluster.start_worker("cpu-2")
+            cluster.wait_until_ready()
+            self.assertEqual(cluster.tokens(*GREEDY), before)
+            self.assertGreater(cluster.status()["epoch"], epoch)
+
+    def test_first_worker_killed_too(self):
+        with Cluster(MODELS / "llama-tied", 2) as cluster:
+            self.assertEqual(cluster.tokens(*GREEDY), CASE["greedy"])
+            cluster.workers.pop("cpu-0").kill()
+            wait_until(lambda: not cluster.status()["ready"], "the loss is noticed")
+            cluster.start_worker("cpu-0")
+            cluster.wait_until_ready()
+            self.assertEqual(cluster.tokens(*GREEDY), CASE["greedy"])
+
+    def test_name_that_is_taken_is_refused(self):
+        with Cluster(MODELS / "llama-tied", 1) as cluster:
+            second = cluster.start(
+                "second", ["worker", f"--coordinator={cluster.address}", "--name=cpu-0", "--device=cpu",
+                           "--memory=1GB", "--listen=127.0.0.1:0"],
+            )  # fmt: skip
+            second.expect_exit(5)
+            self.assertIn("cpu-0", second.log())
+            self.assertEqual(cluster.tokens(*GREEDY), CASE["greedy"])
+
+    def test_worker_with_other_files_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            other = pathlib.Path(folder) / "model"
+            shutil.copytree(DEMO, other)
+            with open(other / "model.safetensors", "r+b") as file:
+                header = file.read(4096)
+                at = header.index(b"BF16")
+                file.seek(at)
+                file.write(b"F16 ")
+            with Cluster(DEMO, 1, worker_flags=[f"--model_root={folder}"], wait_ready=False) as cluster:
+                reason = wait_until(
+                    lambda: (lambda now: now if "differ" in now else None)(cluster.status()["reason"]),
+                    "the difference is reported",
+                )
+                self.assertIn("model.safetensors", reason)
+                self.assertIn("cpu-0", reason)
+
+
+if __name__ == "__main__":
+    unittest.main()
