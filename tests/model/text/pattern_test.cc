@@ -1,0 +1,103 @@
+#include "model/text/pattern.h"
+
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "model/text/oniguruma_syntax.h"
+#include "tests/status_matchers.h"
+
+namespace gantry {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> Matches(const std::string& expression, const std::string& text) {
+  absl::StatusOr<Pattern> pattern = Pattern::Regex(expression);
+  EXPECT_THAT(pattern, IsOk());
+  std::vector<std::string> matches;
+  if (!pattern.ok()) return matches;
+  GANTRY_EXPECT_OK(pattern->FindAll(text, [&](size_t begin, size_t end) {
+    matches.push_back(text.substr(begin, end - begin));
+    return absl::OkStatus();
+  }));
+  return matches;
+}
+
+TEST(PatternTest, LiteralMatchesDoNotOverlap) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const std::string out,
+                              ReplaceAll(Pattern::Literal("aa"), "aaaaa.a", "b"));
+  EXPECT_EQ(out, "bba.a");
+  GANTRY_ASSERT_OK_AND_ASSIGN(const std::string same, ReplaceAll(Pattern::Literal(""), "ab", "x"));
+  EXPECT_EQ(same, "ab");
+}
+
+TEST(PatternTest, WhiteSpaceAndWordsAreUnicodes) {
+  EXPECT_THAT(Matches("\\s+", "a\xc2\xa0\xe3\x80\x80z \n"),
+              ElementsAre("\xc2\xa0\xe3\x80\x80", " \n"));
+  // U+180E is white space to PCRE2, and not in Unicode.
+  EXPECT_THAT(Matches("\\s", "\xe1\xa0\x8e"), ElementsAre());
+  EXPECT_THAT(Matches("[^\\s]+", "a b"), ElementsAre("a", "b"));
+  EXPECT_THAT(Matches("\\w+", "a\xcc\x81_1 \xe2\x80\xbf-"),
+              ElementsAre("a\xcc\x81_1", "\xe2\x80\xbf"));
+  EXPECT_THAT(Matches("[\\w-]+", "a-b c"), ElementsAre("a-b", "c"));
+  EXPECT_THAT(Matches("\\W", "a-b"), ElementsAre("-"));
+}
+
+TEST(PatternTest, AnchorsAreOfLines) {
+  EXPECT_THAT(Matches("^.", "ab\ncd"), ElementsAre("a", "c"));
+}
+
+TEST(PatternTest, EmptyMatchesAreFoundOnce) {
+  EXPECT_THAT(Matches("x*", "axxb"), ElementsAre("", "xx", ""));
+  EXPECT_THAT(Matches("", "\xc3\xa9"), ElementsAre("", ""));
+}
+
+TEST(PatternTest, ClassesKeepTheirBrackets) {
+  EXPECT_THAT(Matches("[]a]", "]"), ElementsAre("]"));
+  EXPECT_THAT(Matches("[^]a]", "]b"), ElementsAre("b"));
+  EXPECT_THAT(Matches("[[:digit:]x]+", "1x2"), ElementsAre("1x2"));
+  EXPECT_THAT(Matches("\\[\\]", "[]"), ElementsAre("[]"));
+}
+
+TEST(PatternTest, RefusesWhatMeansSomethingElse) {
+  for (const char* expression :
+       {"[a-z&&[^b]]", "[a[bc]]", "\\h", "[\\W]", "(?m:a.b)", "(?im)a", "\\Qa\\E"}) {
+    EXPECT_THAT(Pattern::Regex(expression),
+                StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("not supported")))
+        << expression;
+  }
+}
+
+TEST(PatternTest, RefusesWhatDoesNotCompile) {
+  for (const char* expression :
+       {"(", "a{2,1}", "[", "\\C", "\\", "(?=ab\\K)", "((((a{1000}){1000}){1000}){1000})"}) {
+    EXPECT_THAT(Pattern::Regex(expression),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("regular expression")))
+        << expression;
+  }
+  EXPECT_THAT(Pattern::Regex(std::string(20000, 'a')),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("20000")));
+  EXPECT_FALSE(Pattern::Regex(std::string(5000, '(') + std::string(5000, ')')).ok());
+}
+
+TEST(PatternTest, BacktrackingHasALimit) {
+  for (const char* expression : {"(a+)+$", "(a|aa)+$", "(a*)*[bc]$"}) {
+    GANTRY_ASSERT_OK_AND_ASSIGN(const Pattern pattern, Pattern::Regex(expression));
+    EXPECT_THAT(pattern.FindAll(std::string(100, 'a') + "!",
+                                [](size_t, size_t) { return absl::OkStatus(); }),
+                StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("regular expression")))
+        << expression;
+  }
+}
+
+TEST(PatternTest, ReplacementHasALimit) {
+  const std::string text(1 << 20, 'a');
+  EXPECT_THAT(ReplaceAll(Pattern::Literal("a"), text, std::string(1000, 'b')),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("longer than")));
+}
+
+}  // namespace
+}  // namespace gantry
