@@ -43,7 +43,7 @@ absl::Status CheckTensor(const File& file, const TensorSpec& expected,
     return WrongTensor(
         file, expected.name,
         absl::StrCat("expected shape [", absl::StrJoin(expected.shape, ", "),
-                     "] by config.json, found [", absl::StrJoin(entry.shape, ", "), "]"));
+                     "] by config.json, found [", Excerpt(absl::StrJoin(entry.shape, ", ")), "]"));
   }
   if (entry.dtype != DType::kF32 && entry.dtype != DType::kF16 && entry.dtype != DType::kBF16) {
     return WrongTensor(file, expected.name,

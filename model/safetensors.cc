@@ -103,7 +103,7 @@ absl::Status CheckSize(const SafetensorsEntry& entry) {
   if (bits % 8 != 0) return TensorError(entry.name, "the data does not fill whole bytes");
   if (bits / 8 != entry.end - entry.begin) {
     return TensorError(
-        entry.name, absl::StrCat("shape [", absl::StrJoin(entry.shape, ", "), "] of ",
+        entry.name, absl::StrCat("shape [", Excerpt(absl::StrJoin(entry.shape, ", ")), "] of ",
                                  entry.dtype_name, " takes ", bits / 8, " bytes, data_offsets [",
                                  entry.begin, ", ", entry.end, "] give ", entry.end - entry.begin));
   }

@@ -217,6 +217,16 @@ TEST(SafetensorsTest, EveryFlippedBit) {
   }
 }
 
+TEST(SafetensorsTest, LongShapesAreCut) {
+  std::string shape = "1";
+  for (int i = 0; i < 10000; ++i) shape += ",1";
+  const std::string header =
+      R"({"a":{"dtype":"F32","shape":[)" + shape + R"(],"data_offsets":[0,5]}})";
+  const absl::Status status = ParseSafetensorsHeader(header, 5).status();
+  EXPECT_THAT(status, StatusIs(kInvalid, HasSubstr("takes 4 bytes")));
+  EXPECT_LT(status.message().size(), 300);
+}
+
 TEST(SafetensorsTest, HostileNamesAreEscapedAndCut) {
   const std::string name = std::string(5000, 'n') + "\\u0007";
   const std::string header =
