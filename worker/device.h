@@ -1,0 +1,24 @@
+#ifndef GANTRY_WORKER_DEVICE_H_
+#define GANTRY_WORKER_DEVICE_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "kernels/backend.h"
+#include "proto/registry.pb.h"
+#include "worker/options.h"
+
+namespace gantry {
+
+struct Device {
+  std::unique_ptr<Backend> backend;
+  v1::DeviceFacts facts;
+};
+
+// Opens the device that the options name and measures it. UNIMPLEMENTED for a kind that this build
+// lacks, INVALID_ARGUMENT for one that nobody knows.
+absl::StatusOr<Device> OpenDevice(const WorkerOptions& options);
+
+}  // namespace gantry
+
+#endif  // GANTRY_WORKER_DEVICE_H_

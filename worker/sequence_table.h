@@ -1,0 +1,55 @@
+#ifndef GANTRY_WORKER_SEQUENCE_TABLE_H_
+#define GANTRY_WORKER_SEQUENCE_TABLE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "proto/stage.pb.h"
+
+namespace gantry {
+
+// What a stage remembers of one sequence.
+struct StageSequence {
+  v1::SequenceParams params;
+  std::vector<int32_t> blocks;     // that hold its keys and values, in order
+  std::vector<int32_t> token_ids;  // all so far; the penalties and the scores need them
+  std::string error;               // of a slice that failed: later ones fail too
+};
+
+// The sequences of one stage and who owns which block. Not thread-safe.
+class SequenceTable {
+ public:
+  SequenceTable(int64_t num_blocks, int64_t block_size);
+
+  // Adds the slice's tokens and blocks to its sequence, which begins with start = 0. Expects a
+  // slice that passed CheckSlice. INVALID_ARGUMENT for an unknown sequence, a start that is not
+  // where the sequence ends, a block that does not exist or that a sequence holds already, too few
+  // blocks; FAILED_PRECONDITION with the first error for a sequence that has failed.
+  // Any error fails the sequence. The pointer holds until the sequence is released.
+  absl::StatusOr<StageSequence*> Append(const v1::SequenceSlice& slice);
+  // Marks the sequence, if it is known, as failed.
+  void Fail(uint64_t sequence, absl::string_view error);
+  // Forgets the sequence and frees its blocks. An unknown one is no error: it may have failed
+  // before it began.
+  void Release(uint64_t sequence);
+
+  size_t size() const { return sequences_.size(); }
+  int64_t used_blocks() const { return used_blocks_; }
+
+ private:
+  absl::Status Check(const v1::SequenceSlice& slice, const StageSequence* sequence) const;
+
+  const int64_t num_blocks_;
+  const int64_t block_size_;
+  int64_t used_blocks_ = 0;
+  std::vector<bool> used_;  // [num_blocks]
+  absl::flat_hash_map<uint64_t, std::unique_ptr<StageSequence>> sequences_;
+};
+
+}  // namespace gantry
+
+#endif  // GANTRY_WORKER_SEQUENCE_TABLE_H_

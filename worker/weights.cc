@@ -1,0 +1,176 @@
+#include "worker/weights.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace gantry {
+namespace {
+
+int64_t Elements(const TensorSpec& tensor) {
+  int64_t count = 1;
+  for (const int64_t size : tensor.shape) count *= size;
+  return count;
+}
+
+class ModuleLoader {
+ public:
+  ModuleLoader(const WeightSource& source, Backend* backend, const BytesRead& bytes_read)
+      : source_(source), backend_(backend), bytes_read_(bytes_read) {}
+
+  absl::StatusOr<std::unique_ptr<Buffer>> LoadVector(const std::vector<TensorSpec>& parts) {
+    std::vector<float> values;
+    for (const TensorSpec& part : parts) {
+      const int64_t count = Elements(part);
+      values.resize(values.size() + count);
+      GANTRY_RETURN_IF_ERROR(Read(part, 0, count, values.data() + values.size() - count));
+    }
+    if (values.empty()) return nullptr;
+    const size_t bytes = values.size() * sizeof(float);
+    GANTRY_ASSIGN_OR_RETURN(std::unique_ptr<Buffer> buffer, backend_->Allocate(bytes));
+    GANTRY_RETURN_IF_ERROR(backend_->Upload(
+        absl::MakeConstSpan(reinterpret_cast<const char*>(values.data()), bytes), buffer.get(), 0));
+    GANTRY_RETURN_IF_ERROR(backend_->Synchronize());
+    return buffer;
+  }
+
+  absl::StatusOr<std::unique_ptr<Buffer>> LoadNorm(const TensorSpec& norm) {
+    return LoadVector({norm});
+  }
+
+  absl::StatusOr<LinearWeights> LoadLinear(const LinearSpec& spec, Scheme scheme) {
+    LinearWeights weights;
+    auto read = [&](int64_t first, int64_t count, float* out) {
+      return ReadRows(spec, first, count, out);
+    };
+    absl::StatusOr<std::unique_ptr<Matrix>> matrix =
+        backend_->Pack({scheme, spec.rows, spec.cols, read});
+    if (!matrix.ok()) return Annotate(matrix.status(), spec.weights[0].name);
+    weights.matrix = *std::move(matrix);
+    GANTRY_ASSIGN_OR_RETURN(weights.bias, LoadVector(spec.biases));
+    return weights;
+  }
+
+ private:
+  // Rows of the parts stacked on each other.
+  absl::Status ReadRows(const LinearSpec& spec, int64_t first, int64_t count, float* out) {
+    int64_t part_begin = 0;
+    for (const TensorSpec& part : spec.weights) {
+      const int64_t part_end = part_begin + part.shape[0];
+      const int64_t begin = std::max(first, part_begin);
+      const int64_t end = std::min(first + count, part_end);
+      if (begin < end) {
+        GANTRY_RETURN_IF_ERROR(Read(part, (begin - part_begin) * spec.cols,
+                                    (end - begin) * spec.cols, out + (begin - first) * spec.cols));
+      }
+      part_begin = part_end;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count, float* out) {
+    GANTRY_RETURN_IF_ERROR(source_.Read(tensor, first, count, out));
+    return bytes_read_(static_cast<uint64_t>(count) * source_.ElementBytes(tensor));
+  }
+
+  const WeightSource& source_;
+  Backend* backend_;
+  const BytesRead& bytes_read_;
+};
+
+// The matrix of another module with the same tensor: the tied lm_head is the embedding.
+std::shared_ptr<Matrix> FindShared(const ModuleSpec& spec, Scheme scheme, const WeightMap& loaded) {
+  for (const auto& [name, other] : loaded) {
+    if (other->matrix.matrix != nullptr && other->scheme == scheme &&
+        other->spec.matrix.weights[0].name == spec.matrix.weights[0].name) {
+      return other->matrix.matrix;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<const LinearSpec*> Linears(const ModuleSpec& spec) {
+  std::vector<const LinearSpec*> linears;
+  for (const LinearSpec* linear : {&spec.qkv, &spec.o, &spec.gate_up, &spec.down, &spec.matrix}) {
+    if (!linear->weights.empty()) linears.push_back(linear);
+  }
+  return linears;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const ModuleWeights>> LoadModule(
+    const ModuleSpec& spec, Scheme scheme, const WeightSource& source, const WeightMap& loaded,
+    Backend* backend, const BytesRead& bytes_read) {
+  ModuleLoader loader(source, backend, bytes_read);
+  auto weights = std::make_shared<ModuleWeights>();
+  weights->spec = spec;
+  weights->scheme = scheme;
+  switch (spec.kind) {
+    case ModuleKind::kEmbedding:
+    case ModuleKind::kLmHead:
+      weights->matrix.matrix = FindShared(spec, scheme, loaded);
+      if (weights->matrix.matrix == nullptr) {
+        GANTRY_ASSIGN_OR_RETURN(weights->matrix, loader.LoadLinear(spec.matrix, scheme));
+      }
+      break;
+    case ModuleKind::kLayer: {
+      GANTRY_ASSIGN_OR_RETURN(weights->input_norm, loader.LoadNorm(spec.input_norm));
+      GANTRY_ASSIGN_OR_RETURN(weights->post_attention_norm,
+                              loader.LoadNorm(spec.post_attention_norm));
+      GANTRY_ASSIGN_OR_RETURN(weights->qkv, loader.LoadLinear(spec.qkv, scheme));
+      GANTRY_ASSIGN_OR_RETURN(weights->o, loader.LoadLinear(spec.o, scheme));
+      GANTRY_ASSIGN_OR_RETURN(weights->gate_up, loader.LoadLinear(spec.gate_up, scheme));
+      GANTRY_ASSIGN_OR_RETURN(weights->down, loader.LoadLinear(spec.down, scheme));
+      break;
+    }
+    case ModuleKind::kNorm:
+      GANTRY_ASSIGN_OR_RETURN(weights->norm, loader.LoadNorm(spec.norm));
+      break;
+  }
+  return std::shared_ptr<const ModuleWeights>(std::move(weights));
+}
+
+uint64_t SourceBytes(const ModuleSpec& spec, const WeightSource& source) {
+  uint64_t bytes = 0;
+  for (const TensorSpec& tensor : ModuleTensors(spec)) {
+    bytes += static_cast<uint64_t>(Elements(tensor)) * source.ElementBytes(tensor);
+  }
+  return bytes;
+}
+
+uint64_t NeededBytes(const ModuleSpec& spec, Scheme scheme, const Backend& backend) {
+  uint64_t bytes = 0;
+  for (const TensorSpec& tensor : ModuleTensors(spec)) {
+    if (tensor.shape.size() == 1) bytes += tensor.shape[0] * sizeof(float);
+  }
+  for (const LinearSpec* linear : Linears(spec)) {
+    bytes += backend.PackedBytes(scheme, linear->rows, linear->cols);
+  }
+  return bytes;
+}
+
+uint64_t MeasuredBytes(const WeightMap& weights) {
+  uint64_t bytes = 0;
+  std::set<const Matrix*> counted;
+  for (const auto& [name, module] : weights) {
+    for (const Buffer* buffer :
+         {module->input_norm.get(), module->post_attention_norm.get(), module->norm.get(),
+          module->qkv.bias.get(), module->o.bias.get(), module->gate_up.bias.get(),
+          module->down.bias.get(), module->matrix.bias.get()}) {
+      if (buffer != nullptr) bytes += buffer->bytes();
+    }
+    for (const LinearWeights* linear :
+         {&module->qkv, &module->o, &module->gate_up, &module->down, &module->matrix}) {
+      const Matrix* matrix = linear->matrix.get();
+      if (matrix != nullptr && counted.insert(matrix).second) bytes += matrix->bytes();
+    }
+  }
+  return bytes;
+}
+
+}  // namespace gantry

@@ -1,0 +1,52 @@
+#ifndef GANTRY_WORKER_WORKER_H_
+#define GANTRY_WORKER_WORKER_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "grpcpp/grpcpp.h"
+#include "worker/coordinator_link.h"
+#include "worker/device.h"
+#include "worker/options.h"
+#include "worker/service.h"
+#include "worker/stage_host.h"
+#include "worker/unix_socket_folder.h"
+
+namespace gantry {
+
+// One device in the service of a coordinator.
+class Worker {
+ public:
+  // Opens the device and starts the server. INVALID_ARGUMENT or UNIMPLEMENTED for options,
+  // UNAVAILABLE for an address in use.
+  static absl::StatusOr<std::unique_ptr<Worker>> Start(const WorkerOptions& options);
+  ~Worker();
+
+  // Joins the coordinator and serves until Stop (OK) or until it refuses the worker.
+  absl::Status Run() { return link_->Run(); }
+  void Stop() { link_->Leave(); }
+  bool has_joined() const { return link_->has_joined(); }
+  const v1::Endpoint& endpoint() const { return endpoint_; }
+
+ private:
+  Worker() = default;
+  absl::Status StartServer(const WorkerOptions& options);
+  v1::Progress MakeProgress() const;
+
+  std::string name_;
+  Credentials credentials_;
+  Device device_;
+  std::optional<UnixSocketFolder> socket_folder_;
+  v1::Endpoint endpoint_;
+  std::unique_ptr<CoordinatorLink> link_;
+  std::unique_ptr<StageHost> host_;
+  std::unique_ptr<WorkerService> service_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace gantry
+
+#endif  // GANTRY_WORKER_WORKER_H_
