@@ -37,14 +37,12 @@ struct CpuAttention::Sizes {
       : row_scores(KvBlocks::RoundUp(keys) + 2 * kLanes),
         queries(tile_rows * head_dim),
         scores(tile_rows * row_scores),
-        weights(tile_rows * row_scores),
         sums(tile_rows * KvBlocks::RoundUp(head_dim)) {}
-  int64_t total() const { return KvBlocks::RoundUp(queries) + scores + weights + sums; }
+  int64_t total() const { return KvBlocks::RoundUp(queries) + scores + sums; }
 
   int64_t row_scores;  // from one row's scores to the next
   int64_t queries;
   int64_t scores;
-  int64_t weights;
   int64_t sums;
 };
 
@@ -85,8 +83,9 @@ void CpuAttention::RotateAndStore(const AttentionArgs& args, const StepLayout& l
     for (int64_t row = begin; row < end; ++row) {
       float* q =
           args.qkv->as<float>() + (slice.first_row + row) * (args.heads + 2 * args.kv_heads) * dim;
+      const Rotation turn = rotation(slice, row);
       for (int64_t head = 0; head < args.heads + args.kv_heads; ++head) {
-        Rotate(rotation(slice, row), q + head * dim);
+        Rotate(turn, q + head * dim);
       }
       const int64_t position = slice.start_position + row;
       const int64_t block = BlockOf(layout, slice, position / cache.shape().block_size);
@@ -112,10 +111,9 @@ void CpuAttention::RunTile(const AttentionArgs& args, const StepLayout& layout, 
   const int64_t slots = KvBlocks::Slots(cache.shape());
   const int64_t value_dim = KvBlocks::ValueDim(cache.shape());
   const int64_t rows = tile.rows;
-  float* queries = scratch;                                    // [dim, rows]
+  float* queries = scratch;                                    // [rows, dim]
   float* scores = queries + KvBlocks::RoundUp(sizes.queries);  // [rows, row_scores]
-  float* weights = scores + sizes.scores;                      // [keys, rows]
-  float* sums = weights + sizes.weights;                       // [rows, value_dim]
+  float* sums = scores + sizes.scores;                         // [rows, value_dim]
 
   // Keys that row `r` sees are [Begin(r), End(r)); both grow with r.
   const auto end_of = [&](int64_t r) {
@@ -138,7 +136,7 @@ void CpuAttention::RunTile(const AttentionArgs& args, const StepLayout& layout, 
   for (int64_t r = 0; r < rows; ++r) {
     const float* q =
         args.qkv->as<float>() + (token_of(r) * (args.heads + 2 * args.kv_heads) + head_of(r)) * dim;
-    for (int64_t d = 0; d < dim; ++d) queries[d * rows + r] = q[d];
+    std::memcpy(queries + r * dim, q, dim * sizeof(float));
   }
   for (int64_t b = first_block; b <= last_block; ++b) {
     if (b + kBlocksAhead <= last_block) {
@@ -147,8 +145,8 @@ void CpuAttention::RunTile(const AttentionArgs& args, const StepLayout& layout, 
     const float* keys = cache.keys(BlockOf(layout, slice, b), tile.kv_head);
     // What a block's padding writes behind it, the next block or the mask of softmax overwrites.
     for (int64_t slot = 0; slot < slots; slot += kLanes) {
-      isa_.tile(rows, kLanes, dim, queries, keys + slot, slots,
-                scores + b * block_size + slot - origin, sizes.row_scores, /*add=*/false);
+      isa_.row_tile(rows, kLanes, dim, queries, dim, keys + slot, slots,
+                    scores + b * block_size + slot - origin, sizes.row_scores, /*add=*/false);
     }
   }
   float totals[kMostTileRows];
@@ -156,8 +154,6 @@ void CpuAttention::RunTile(const AttentionArgs& args, const StepLayout& layout, 
   for (int64_t r = 0; r < rows; ++r) {
     float* row = scores + r * sizes.row_scores;
     totals[r] = isa_.softmax(row, columns, begin_of(r) - origin, end_of(r) - origin, args.scale);
-    for (int64_t key = begin; key < end; ++key)
-      weights[(key - begin) * rows + r] = row[key - origin];
   }
   std::memset(sums, 0, rows * value_dim * sizeof(float));
   for (int64_t b = first_block; b <= last_block; ++b) {
@@ -170,8 +166,8 @@ void CpuAttention::RunTile(const AttentionArgs& args, const StepLayout& layout, 
     const float* values = cache.values(BlockOf(layout, slice, b), tile.kv_head) +
                           (first - b * block_size) * value_dim;
     for (int64_t d = 0; d < value_dim; d += kPanel) {
-      isa_.tile(rows, std::min(kPanel, value_dim - d), count, weights + (first - begin) * rows,
-                values + d, value_dim, sums + d, value_dim, /*add=*/true);
+      isa_.row_tile(rows, std::min(kPanel, value_dim - d), count, scores + first - origin,
+                    sizes.row_scores, values + d, value_dim, sums + d, value_dim, /*add=*/true);
     }
   }
   for (int64_t r = 0; r < rows; ++r) {

@@ -44,19 +44,29 @@ inline V ScaleByPowerOfTwo(V x, V shifted) {
 
 #include "kernels/cpu/isa_kernels.inc"
 
-using TileFunction = void (*)(int64_t, const float*, const float*, int64_t, float*, int64_t, bool);
-// 6 rows of two registers: 12 sums, two columns and a broadcast of the 16 registers.
-constexpr TileFunction kTiles[] = {TileOf<1, 1>, TileOf<2, 1>, TileOf<3, 1>,
-                                   TileOf<4, 1>, TileOf<5, 1>, TileOf<6, 1>};
+using TileFunction = void (*)(int64_t, const float*, int64_t, const float*, int64_t, float*,
+                              int64_t, bool);
+// By rows: 6 of two registers are 12 sums, two columns and a broadcast of the 16 registers.
+template <bool kRowMajor>
+constexpr TileFunction kTiles[] = {TileOf<1, 1, kRowMajor>, TileOf<2, 1, kRowMajor>,
+                                   TileOf<3, 1, kRowMajor>, TileOf<4, 1, kRowMajor>,
+                                   TileOf<5, 1, kRowMajor>, TileOf<6, 1, kRowMajor>};
 
 void Tile(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
           int64_t ldc, bool add) {
   for (int64_t at = 0; at < width; at += kLanes) {
-    kTiles[rows - 1](depth, a, b + at, ldb, c + at, ldc, add);
+    kTiles<false>[rows - 1](depth, a, 0, b + at, ldb, c + at, ldc, add);
   }
 }
 
-constexpr Isa kIsa = {"avx2", 6, Tile, RmsNorm, Softmax, SiluGate, Sum};
+void RowTile(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
+             int64_t ldb, float* c, int64_t ldc, bool add) {
+  for (int64_t at = 0; at < width; at += kLanes) {
+    kTiles<true>[rows - 1](depth, a, lda, b + at, ldb, c + at, ldc, add);
+  }
+}
+
+constexpr Isa kIsa = {"avx2", 6, Tile, RowTile, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 

@@ -32,29 +32,31 @@ inline V ScaleByPowerOfTwo(V x, V shifted) {
 
 #include "kernels/cpu/isa_kernels.inc"
 
-template <int kRows>
-void TileRows(int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
-              int64_t ldc, bool add) {
-  if (width == 2 * kLanes) {
-    TileOf<kRows, 2>(depth, a, b, ldb, c, ldc, add);
-  } else {
-    TileOf<kRows, 1>(depth, a, b, ldb, c, ldc, add);
-  }
-}
-
-using TileFunction = void (*)(int, int64_t, const float*, const float*, int64_t, float*, int64_t,
-                              bool);
-// 12 rows of two registers: 24 sums, two columns and a broadcast of the 32 registers.
-constexpr TileFunction kTiles[] = {TileRows<1>, TileRows<2>,  TileRows<3>,  TileRows<4>,
-                                   TileRows<5>, TileRows<6>,  TileRows<7>,  TileRows<8>,
-                                   TileRows<9>, TileRows<10>, TileRows<11>, TileRows<12>};
+using TileFunction = void (*)(int64_t, const float*, int64_t, const float*, int64_t, float*,
+                              int64_t, bool);
+// By rows: 12 of two registers are 24 sums, two columns and a broadcast of the 32 registers.
+template <int kVectors, bool kRowMajor>
+constexpr TileFunction kTiles[] = {
+    TileOf<1, kVectors, kRowMajor>,  TileOf<2, kVectors, kRowMajor>,
+    TileOf<3, kVectors, kRowMajor>,  TileOf<4, kVectors, kRowMajor>,
+    TileOf<5, kVectors, kRowMajor>,  TileOf<6, kVectors, kRowMajor>,
+    TileOf<7, kVectors, kRowMajor>,  TileOf<8, kVectors, kRowMajor>,
+    TileOf<9, kVectors, kRowMajor>,  TileOf<10, kVectors, kRowMajor>,
+    TileOf<11, kVectors, kRowMajor>, TileOf<12, kVectors, kRowMajor>};
 
 void Tile(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
           int64_t ldc, bool add) {
-  kTiles[rows - 1](width, depth, a, b, ldb, c, ldc, add);
+  const TileFunction* tiles = width == kLanes ? kTiles<1, false> : kTiles<2, false>;
+  tiles[rows - 1](depth, a, 0, b, ldb, c, ldc, add);
 }
 
-constexpr Isa kIsa = {"avx512", 12, Tile, RmsNorm, Softmax, SiluGate, Sum};
+void RowTile(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
+             int64_t ldb, float* c, int64_t ldc, bool add) {
+  const TileFunction* tiles = width == kLanes ? kTiles<1, true> : kTiles<2, true>;
+  tiles[rows - 1](depth, a, lda, b, ldb, c, ldc, add);
+}
+
+constexpr Isa kIsa = {"avx512", 12, Tile, RowTile, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 

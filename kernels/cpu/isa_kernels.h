@@ -24,11 +24,14 @@ struct Isa {
   const char* name;
   int tile_rows;  // most rows that tile() takes
 
-  // c[rows, width] = a^T b, or += if `add`; one sum an element in the order of k. a: [depth, rows];
-  // b: [depth, width] with rows ldb apart; c: rows ldc apart. Requires rows in [1, tile_rows] and
-  // width 16 or 32.
+  // c[rows, width] = a b, or += if `add`; one sum an element in the order of k. a: [rows, depth],
+  // tile() takes it transposed, [depth, rows], and row_tile() with rows lda apart; b: [depth,
+  // width] with rows ldb apart; c: rows ldc apart. Requires rows in [1, tile_rows] and width 16
+  // or 32.
   void (*tile)(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb,
                float* c, int64_t ldc, bool add);
+  void (*row_tile)(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
+                   int64_t ldb, float* c, int64_t ldc, bool add);
   // out = x * rsqrt(mean(x^2) + eps) * weight, each [n].
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
   // scores[n] becomes exp(scale * score - max) within [begin, end) and 0 elsewhere; returns their

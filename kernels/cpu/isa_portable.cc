@@ -65,24 +65,27 @@ inline V ScaleByPowerOfTwo(V x, V shifted) {
 
 #include "kernels/cpu/isa_kernels.inc"
 
+using TileFunction = void (*)(int64_t, const float*, int64_t, const float*, int64_t, float*,
+                              int64_t, bool);
+template <bool kRowMajor>
+constexpr TileFunction kTiles[] = {TileOf<1, 1, kRowMajor>, TileOf<2, 1, kRowMajor>,
+                                   TileOf<3, 1, kRowMajor>};
+
 void Tile(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
           int64_t ldc, bool add) {
   for (int64_t at = 0; at < width; at += kLanes) {
-    switch (rows) {
-      case 1:
-        TileOf<1, 1>(depth, a, b + at, ldb, c + at, ldc, add);
-        break;
-      case 2:
-        TileOf<2, 1>(depth, a, b + at, ldb, c + at, ldc, add);
-        break;
-      default:
-        TileOf<3, 1>(depth, a, b + at, ldb, c + at, ldc, add);
-        break;
-    }
+    kTiles<false>[rows - 1](depth, a, 0, b + at, ldb, c + at, ldc, add);
   }
 }
 
-constexpr Isa kIsa = {"portable", 3, Tile, RmsNorm, Softmax, SiluGate, Sum};
+void RowTile(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
+             int64_t ldb, float* c, int64_t ldc, bool add) {
+  for (int64_t at = 0; at < width; at += kLanes) {
+    kTiles<true>[rows - 1](depth, a, lda, b + at, ldb, c + at, ldc, add);
+  }
+}
+
+constexpr Isa kIsa = {"portable", 3, Tile, RowTile, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 

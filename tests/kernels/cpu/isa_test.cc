@@ -103,6 +103,14 @@ TEST_P(IsaTest, TileAddsOrSetsEveryShape) {
         std::vector<float> added = set;
         isa_.tile(rows, width, depth, a.data(), b.data(), ldb, set.data(), ldc, false);
         isa_.tile(rows, width, depth, a.data(), b.data(), ldb, added.data(), ldc, true);
+        std::vector<float> transposed(rows * 23);
+        for (int64_t k = 0; k < depth; ++k) {
+          for (int r = 0; r < rows; ++r) transposed[r * 23 + k] = a[k * rows + r];
+        }
+        std::vector<float> by_rows(rows * ldc, 7);
+        isa_.row_tile(rows, width, depth, transposed.data(), 23, b.data(), ldb, by_rows.data(), ldc,
+                      true);
+        ExpectSame(by_rows, added);
         for (int r = 0; r < rows; ++r) {
           for (int i = 0; i < ldc; ++i) {
             double sum = 0;
