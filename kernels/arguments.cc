@@ -159,8 +159,7 @@ absl::Status CheckScheme(absl::string_view backend, Scheme scheme) {
                                                  SchemeName(scheme), "; it takes fp32"));
 }
 
-absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t slots,
-                                           int64_t key_dim, int64_t value_dim) {
+absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t lanes) {
   const std::string what =
       absl::StrCat("a cache of ", shape.num_blocks, " blocks of ", shape.block_size, " tokens, ",
                    shape.kv_heads, " heads of ", shape.head_dim);
@@ -168,16 +167,21 @@ absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t sl
       shape.head_dim <= 0) {
     return absl::InvalidArgumentError(what);
   }
-  constexpr int64_t kLargestDim = 1 << 20;
-  uint64_t bytes;
-  if (slots > kLargestDim || key_dim > kLargestDim || value_dim > kLargestDim ||
-      shape.kv_heads > kLargestDim || !CheckedMultiply(shape.num_blocks, shape.kv_heads, &bytes) ||
-      !CheckedMultiply(bytes, slots, &bytes) ||
-      !CheckedMultiply(bytes, (key_dim + value_dim) * sizeof(float), &bytes) ||
-      bytes > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-    return absl::ResourceExhaustedError(absl::StrCat(what, " is beyond any memory"));
+  // A block of these dimensions has less than 2^63 bytes.
+  constexpr int64_t kLargest = 1 << 20;
+  const bool block_fits = shape.block_size <= kLargest && shape.head_dim <= kLargest;
+  if (block_fits) {
+    const auto round_up = [&](int64_t n) { return (n + lanes - 1) / lanes * lanes; };
+    const uint64_t head_floats =
+        round_up(shape.block_size) * (shape.head_dim + round_up(shape.head_dim));
+    uint64_t bytes;
+    if (CheckedMultiply(head_floats * sizeof(float), shape.kv_heads, &bytes) &&
+        CheckedMultiply(bytes, shape.num_blocks, &bytes) &&
+        bytes <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+      return static_cast<size_t>(bytes);
+    }
   }
-  return static_cast<size_t>(bytes);
+  return absl::ResourceExhaustedError(absl::StrCat(what, " is beyond any memory"));
 }
 
 }  // namespace gantry

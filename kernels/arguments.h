@@ -31,10 +31,9 @@ absl::StatusOr<size_t> CheckedArea(int64_t rows, int64_t cols, size_t element_by
 
 // INVALID_ARGUMENT unless `scheme` is fp32, the one scheme of the host's backends.
 absl::Status CheckScheme(absl::string_view backend, Scheme scheme);
-// Bytes of keys and values in blocks of `slots` tokens with vectors of `key_dim` and `value_dim`
-// floats; errors as CheckedArea. The padded sizes are the caller's own.
-absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t slots,
-                                           int64_t key_dim, int64_t value_dim);
+// Bytes of keys and values with the tokens of a block, and the floats of a value, rounded up to
+// multiples of `lanes`; errors as CheckedArea.
+absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t lanes);
 
 inline bool IsGated(LinearArgs::Epilogue epilogue) {
   return epilogue != LinearArgs::Epilogue::kNone && epilogue != LinearArgs::Epilogue::kAddTo;

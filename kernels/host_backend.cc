@@ -9,6 +9,10 @@
 
 namespace gantry {
 
+void HostBackend::ForEach(int64_t count, absl::FunctionRef<void(int64_t)> body) {
+  for (int64_t i = 0; i < count; ++i) body(i);
+}
+
 absl::StatusOr<std::unique_ptr<Buffer>> HostBackend::Allocate(size_t bytes) {
   GANTRY_ASSIGN_OR_RETURN(HostMemory memory, HostMemory::Allocate(bytes));
   return std::unique_ptr<Buffer>(new HostBuffer(std::move(memory)));
@@ -84,11 +88,11 @@ absl::Status HostBackend::Sample(const Buffer& logits, int64_t vocab,
                                  std::vector<SampleResult>* results) {
   CheckBytes(&logits, requests.size(), vocab, sizeof(float), "logits");
   GANTRY_RETURN_IF_ERROR(CheckSampleRequests(requests, vocab));
-  results->clear();
-  for (size_t i = 0; i < requests.size(); ++i) {
+  results->assign(requests.size(), {});
+  ForEach(requests.size(), [&](int64_t i) {
     const float* row = logits.as<float>() + i * vocab;
-    results->push_back(SampleRow(absl::MakeConstSpan(row, vocab), requests[i]));
-  }
+    (*results)[i] = SampleRow(absl::MakeConstSpan(row, vocab), requests[i]);
+  });
   return absl::OkStatus();
 }
 

@@ -29,6 +29,8 @@ class HostBackend : public Backend {
   absl::Status Synchronize() override { return absl::OkStatus(); }
 
  protected:
+  // Calls body(i) for i in [0, count) on as many threads as the backend has.
+  virtual void ForEach(int64_t count, absl::FunctionRef<void(int64_t)> body);
   // Checks that Attention makes before it touches anything. Requires an open step.
   absl::Status CheckAttentionStep(const AttentionArgs& args, const KvCacheShape& shape) const;
   const StepLayout& layout() const { return *layout_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -76,6 +77,31 @@ struct Candidate {
   double weight;  // probability before normalisation; the most likely token has 1
 };
 
+// Moves the most likely candidates whose weights reach `target`, as few as possible and at least
+// one, to the front and returns their number. Linear in the number of candidates: halves are split
+// off, not sorted.
+size_t MostLikelyFirst(std::vector<Candidate>* candidates, double target) {
+  const auto more_likely = [](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+  };
+  auto first = candidates->begin();
+  auto last = candidates->end();
+  double kept = 0;  // weight before `first`; what is behind `last` is not needed
+  while (last - first > 1) {
+    const auto middle = first + (last - first) / 2;
+    std::nth_element(first, middle, last, more_likely);
+    double sum = 0;
+    for (auto it = first; it != middle; ++it) sum += it->weight;
+    if (kept + sum >= target) {
+      last = middle;
+    } else {
+      kept += sum;
+      first = middle;
+    }
+  }
+  return first - candidates->begin() + 1;
+}
+
 // Tokens that may be chosen, by ascending id.
 std::vector<Candidate> Candidates(absl::Span<const float> scores, const SamplingParams& params) {
   const size_t vocab = scores.size();
@@ -89,6 +115,7 @@ std::vector<Candidate> Candidates(absl::Span<const float> scores, const Sampling
   }
   const double best = scores[ArgMax(scores)];
   std::vector<Candidate> candidates;
+  candidates.reserve(params.top_k > 0 ? 0 : vocab);
   double total = 0;
   for (size_t id = 0; id < vocab; ++id) {
     if (!(scores[id] >= least)) continue;
@@ -97,19 +124,7 @@ std::vector<Candidate> Candidates(absl::Span<const float> scores, const Sampling
     total += weight;
   }
   if (params.top_p < 1) {
-    // A heap: the tokens that make up top_p are few, so sorting all of them would be waste.
-    const auto less_likely = [](const Candidate& a, const Candidate& b) {
-      return a.weight != b.weight ? a.weight < b.weight : a.id > b.id;
-    };
-    std::make_heap(candidates.begin(), candidates.end(), less_likely);
-    auto rest = candidates.end();
-    double kept = 0;
-    do {
-      std::pop_heap(candidates.begin(), rest, less_likely);
-      --rest;
-      kept += rest->weight;
-    } while (rest != candidates.begin() && kept < params.top_p * total);
-    candidates.erase(candidates.begin(), rest);
+    candidates.resize(MostLikelyFirst(&candidates, params.top_p * total), {});
     std::sort(candidates.begin(), candidates.end(),
               [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
   }

@@ -31,16 +31,12 @@ class CpuBackend : public HostBackend {
   }
 
   absl::StatusOr<std::unique_ptr<KvCache>> MakeKvCache(const KvCacheShape& shape) override {
-    GANTRY_ASSIGN_OR_RETURN(size_t bytes,
-                            CheckedKvCacheBytes(shape, KvBlocks::Slots(shape), shape.head_dim,
-                                                KvBlocks::ValueDim(shape)));
+    GANTRY_ASSIGN_OR_RETURN(size_t bytes, CheckedKvCacheBytes(shape, kLanes));
     GANTRY_ASSIGN_OR_RETURN(HostMemory memory, HostMemory::Allocate(bytes));
     return std::unique_ptr<KvCache>(new KvBlocks(shape, std::move(memory)));
   }
   size_t KvCacheBytes(const KvCacheShape& shape) const override {
-    return CheckedKvCacheBytes(shape, KvBlocks::Slots(shape), shape.head_dim,
-                               KvBlocks::ValueDim(shape))
-        .value_or(0);
+    return CheckedKvCacheBytes(shape, kLanes).value_or(0);
   }
 
   absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
@@ -59,10 +55,12 @@ class CpuBackend : public HostBackend {
     CheckBytes(&x, rows, features, sizeof(float), "x");
     CheckBytes(&weight, 1, features, sizeof(float), "weight");
     CheckBytes(out, rows, features, sizeof(float), "out");
-    for (int64_t i = 0; i < rows; ++i) {
-      isa_->rms_norm(x.as<float>() + i * features, weight.as<float>(), eps, features,
-                     out->as<float>() + i * features);
-    }
+    pool_.ParallelFor(rows, 8, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        isa_->rms_norm(x.as<float>() + i * features, weight.as<float>(), eps, features,
+                       out->as<float>() + i * features);
+      }
+    });
     return absl::OkStatus();
   }
 
@@ -81,6 +79,13 @@ class CpuBackend : public HostBackend {
                             const int64_t half = HalfRotary(slice);
                             return Rotation{half, cosines(row), sines(row, half)};
                           });
+  }
+
+ protected:
+  void ForEach(int64_t count, absl::FunctionRef<void(int64_t)> body) override {
+    pool_.ParallelFor(count, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
   }
 
  private:

@@ -85,14 +85,12 @@ class ReferenceBackend : public HostBackend {
   }
 
   absl::StatusOr<std::unique_ptr<KvCache>> MakeKvCache(const KvCacheShape& shape) override {
-    GANTRY_ASSIGN_OR_RETURN(
-        size_t bytes, CheckedKvCacheBytes(shape, shape.block_size, shape.head_dim, shape.head_dim));
+    GANTRY_ASSIGN_OR_RETURN(size_t bytes, CheckedKvCacheBytes(shape, /*lanes=*/1));
     GANTRY_ASSIGN_OR_RETURN(HostMemory values, HostMemory::Allocate(bytes));
     return std::unique_ptr<KvCache>(new ReferenceKvCache(shape, std::move(values)));
   }
   size_t KvCacheBytes(const KvCacheShape& shape) const override {
-    return 2 * shape.num_blocks * shape.block_size * shape.kv_heads * shape.head_dim *
-           sizeof(float);
+    return CheckedKvCacheBytes(shape, /*lanes=*/1).value_or(0);
   }
 
   absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
