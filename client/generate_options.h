@@ -21,18 +21,18 @@ struct GenerateOptions {
   Action action = Action::kGenerate;
 
   // At most one of the three; exactly one unless the action is kInteractive or kStatus.
-  std::optional<std::string> prompt;
-  std::optional<std::string> chat;  // what the user says
-  std::optional<std::vector<int32_t>> token_ids;
-  std::optional<std::string> system;  // before the chat
+  std::optional<std::string> prompt = std::nullopt;
+  std::optional<std::string> chat = std::nullopt;  // what the user says
+  std::optional<std::vector<int32_t>> token_ids = std::nullopt;
+  std::optional<std::string> system = std::nullopt;  // before the chat
 
-  std::optional<bool> add_special_tokens;
+  std::optional<bool> add_special_tokens = std::nullopt;
   bool skip_special_tokens = false;
-  v1::Sampling sampling;
-  std::optional<int32_t> max_new_tokens;
-  std::optional<int32_t> min_new_tokens;
-  std::vector<std::string> stop;
-  std::optional<bool> logprobs;  // unless set: when the output is JSON
+  v1::Sampling sampling = {};
+  std::optional<int32_t> max_new_tokens = std::nullopt;
+  std::optional<int32_t> min_new_tokens = std::nullopt;
+  std::vector<std::string> stop = {};
+  std::optional<bool> logprobs = std::nullopt;  // unless set: when the output is JSON
   int32_t top_logprobs = 0;
 
   bool json = false;

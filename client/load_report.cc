@@ -92,9 +92,23 @@ Json LoadReportJson(const LoadReport& report) {
 }
 
 std::string LoadReportTables(const std::vector<LoadReport>& reports) {
-  Table totals({"STREAMS", "COMPLETED", "FAILED", "SECONDS", "REQUESTS/S", "OUTPUT TOK/S",
-                "TOK/S A STREAM", "PROMPT TOK/S", "PREFILL TOK/S"});
-  Table latencies({"STREAMS", "MS", "MEAN", "P50", "P90", "P99", "MAX"});
+  constexpr Table::Align kRight = Table::Align::kRight;
+  Table totals({{"STREAMS", kRight},
+                {"COMPLETED", kRight},
+                {"FAILED", kRight},
+                {"SECONDS", kRight},
+                {"REQUESTS/S", kRight},
+                {"OUTPUT TOK/S", kRight},
+                {"TOK/S A STREAM", kRight},
+                {"PROMPT TOK/S", kRight},
+                {"PREFILL TOK/S", kRight}});
+  Table latencies({{"STREAMS", kRight},
+                   {"MS"},
+                   {"MEAN", kRight},
+                   {"P50", kRight},
+                   {"P90", kRight},
+                   {"P99", kRight},
+                   {"MAX", kRight}});
   for (const LoadReport& report : reports) {
     totals.AddRow({absl::StrCat(report.concurrency), absl::StrCat(report.completed),
                    absl::StrCat(report.failed), absl::StrFormat("%.2f", report.duration_s),

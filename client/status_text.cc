@@ -11,6 +11,8 @@
 namespace gantry {
 namespace {
 
+constexpr Table::Align kRight = Table::Align::kRight;
+
 struct Numbered {
   absl::string_view prefix;  // with its last dot
   int64_t number = -1;       // -1: the name has none
@@ -37,8 +39,18 @@ std::string Modules(const Repeated& modules) {
 }
 
 std::string WorkerTable(const v1::GetStatusResponse& status) {
-  Table table({"WORKER", "ADDRESS", "DEVICE", "THREADS", "ISA", "LOADED", "PREDICTED", "MEASURED",
-               "RESIDENT", "OFFERED", "READS/S", "MODULES"});
+  Table table({{"WORKER"},
+               {"ADDRESS"},
+               {"DEVICE"},
+               {"THREADS", kRight},
+               {"ISA"},
+               {"LOADED", kRight},
+               {"PREDICTED", kRight},
+               {"MEASURED", kRight},
+               {"RESIDENT", kRight},
+               {"OFFERED", kRight},
+               {"READS/S", kRight},
+               {"MODULES"}});
   for (const v1::WorkerStatus& worker : status.workers()) {
     table.AddRow({worker.name(), worker.address(), worker.device(),
                   worker.threads() == 0 ? "-" : absl::StrCat(worker.threads()),
@@ -55,7 +67,12 @@ std::string WorkerTable(const v1::GetStatusResponse& status) {
 }
 
 std::string StageTable(const v1::GetStatusResponse& status) {
-  Table table({"STAGE", "WORKER", "SCHEME", "STEP", "STEPS", "MODULES"});
+  Table table({{"STAGE", kRight},
+               {"WORKER"},
+               {"SCHEME"},
+               {"STEP", kRight},
+               {"STEPS", kRight},
+               {"MODULES"}});
   for (const v1::StageStatus& stage : status.stages()) {
     table.AddRow({absl::StrCat(stage.index()), stage.worker(), stage.scheme(),
                   stage.steps() == 0 ? "-" : absl::StrFormat("%.3f ms", stage.step_ms()),

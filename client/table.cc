@@ -6,26 +6,25 @@
 #include "absl/strings/str_cat.h"
 
 namespace gantry {
-namespace {
 
-bool LooksLikeNumber(const std::string& cell) {
-  return cell == "-" || (!cell.empty() && absl::ascii_isdigit(cell[0]));
+Table::Table(std::vector<Column> columns) : rows_(1) {
+  for (Column& column : columns) {
+    aligns_.push_back(column.align);
+    rows_[0].push_back(std::move(column.heading));
+  }
 }
 
-}  // namespace
-
 std::string Table::ToString() const {
-  const size_t columns = rows_[0].size();
-  std::vector<size_t> widths(columns, 0);
+  std::vector<size_t> widths(aligns_.size(), 0);
   for (const auto& row : rows_) {
-    for (size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
   }
   std::string text;
   for (const auto& row : rows_) {
     std::string line;
-    for (size_t i = 0; i < columns; ++i) {
+    for (size_t i = 0; i < widths.size(); ++i) {
       const std::string padding(widths[i] - row[i].size(), ' ');
-      const bool right = rows_.size() > 1 && LooksLikeNumber(rows_[1][i]);
+      const bool right = aligns_[i] == Align::kRight;
       absl::StrAppend(&line, i == 0 ? "" : "  ", right ? padding : "", row[i],
                       right ? "" : padding);
     }

@@ -2,21 +2,28 @@
 #define GANTRY_CLIENT_TABLE_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gantry {
 
-// Text in columns, two blanks apart, each as wide as its widest cell. The first row is the heading.
-// A column is flush right if its cell in the second row begins with a digit or is "-".
+// Text in columns, two blanks apart, each as wide as its widest cell.
 class Table {
  public:
-  explicit Table(std::vector<std::string> heading) : rows_{std::move(heading)} {}
-  // Requires as many cells as the heading has.
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string heading;
+    Align align = Align::kLeft;
+  };
+
+  explicit Table(std::vector<Column> columns);
+  // Requires as many cells as there are columns.
   void AddRow(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
   std::string ToString() const;
 
  private:
-  std::vector<std::vector<std::string>> rows_;
+  std::vector<Align> aligns_;
+  std::vector<std::vector<std::string>> rows_;  // the first is the heading
 };
 
 }  // namespace gantry

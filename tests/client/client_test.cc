@@ -1,0 +1,188 @@
+#include "client/client.h"
+
+#include <thread>
+#include <vector>
+
+#include "tests/client/fake_inference.h"
+#include "tests/status_matchers.h"
+
+namespace gantry {
+namespace {
+
+using ::testing::_;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+// On which nothing listens: discard's port needs privileges, and nobody serves it.
+constexpr char kDeadTarget[] = "127.0.0.1:9";
+
+Client PlainClient(const std::string& target) {
+  return *Client::Make(target, *Credentials::Load({}));
+}
+
+absl::Status Ignore(const v1::GenerateResponse&) { return absl::OkStatus(); }
+
+TEST(ClientTest, RemotePlainTextIsRefused) {
+  TlsOptions options;
+  EXPECT_THAT(Client::Make("192.0.2.1:7070", *Credentials::Load(options)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("192.0.2.1:7070")));
+  options.insecure_allow_remote = true;
+  GANTRY_EXPECT_OK(Client::Make("192.0.2.1:7070", *Credentials::Load(options)));
+}
+
+TEST(ClientTest, UnreachableServerIsNamedWithReasonAndAdvice) {
+  EXPECT_THAT(PlainClient(kDeadTarget).WaitConnected(absl::ZeroDuration()),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr(kDeadTarget), HasSubstr("Connection refused"),
+                             HasSubstr("--server"))));
+}
+
+TEST(ClientTest, WaitingForAnUnreachableServerCanBeCancelled) {
+  Cancellation cancellation;
+  cancellation.Cancel();
+  EXPECT_THAT(PlainClient(kDeadTarget).WaitConnected(absl::Hours(1), &cancellation),
+              StatusIs(absl::StatusCode::kCancelled, _));
+}
+
+TEST(ClientTest, ConnectsToALivingServer) {
+  const FakeInference server;
+  GANTRY_EXPECT_OK(server.MakeClient().WaitConnected(absl::ZeroDuration()));
+}
+
+TEST(ClientTest, ReadinessIsTheServersWord) {
+  FakeInference server;
+  server.status.set_reason("2 of 3 workers");
+  EXPECT_THAT(server.MakeClient().WaitReady(absl::ZeroDuration()),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       AllOf(HasSubstr("not ready"), HasSubstr("2 of 3 workers"))));
+  FakeInference ready;
+  ready.status.set_ready(true);
+  GANTRY_EXPECT_OK(ready.MakeClient().WaitReady(absl::ZeroDuration()));
+}
+
+TEST(ClientTest, GenerateDeliversEventsInOrder) {
+  FakeInference server;
+  server.events = {TokenEvent(0, 5, "a"), TokenEvent(1, 6, "b"),
+                   FinishEvent(v1::FINISH_REASON_STOP, "c", 3, 2)};
+  std::string text;
+  GANTRY_ASSERT_OK(server.MakeClient().Generate({}, {}, [&](const v1::GenerateResponse& event) {
+    text += event.has_finish() ? event.finish().text() : event.token().text();
+    return absl::OkStatus();
+  }));
+  EXPECT_EQ(text, "abc");
+}
+
+TEST(ClientTest, ErrorInMidStreamComesAfterTheTokensBeforeIt) {
+  FakeInference server;
+  server.events = {TokenEvent(0, 5, "a")};
+  server.end = grpc::Status(grpc::StatusCode::UNAVAILABLE, "worker w1 (model.layers.4-7) is lost");
+  int events = 0;
+  EXPECT_THAT(server.MakeClient().Generate({}, {},
+                                           [&](const v1::GenerateResponse&) {
+                                             ++events;
+                                             return absl::OkStatus();
+                                           }),
+              StatusIs(absl::StatusCode::kUnavailable, "worker w1 (model.layers.4-7) is lost"));
+  EXPECT_EQ(events, 1);
+}
+
+TEST(ClientTest, StreamWithoutFinishIsAnError) {
+  FakeInference server;
+  server.events = {TokenEvent(0, 5, "a")};
+  EXPECT_THAT(server.MakeClient().Generate({}, {}, Ignore),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("without a finish")));
+}
+
+TEST(ClientTest, ErrorOfTheCallbackCancelsTheCall) {
+  FakeInference server;
+  absl::Notification ended;
+  server.generate = [&](grpc::ServerContext* context, const v1::GenerateRequest&,
+                        grpc::ServerWriter<v1::GenerateResponse>* writer) {
+    WriteUntilCancelled(context, writer);
+    ended.Notify();
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(server.MakeClient().Generate(
+                  {}, {}, [](const v1::GenerateResponse&) { return absl::AbortedError("full"); }),
+              StatusIs(absl::StatusCode::kAborted, "full"));
+  ended.WaitForNotification();
+}
+
+TEST(ClientTest, CancelsWhileTheFirstTokenIsAwaited) {
+  FakeInference server;
+  absl::Notification arrived, cancelled;
+  server.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
+                        grpc::ServerWriter<v1::GenerateResponse>*) {
+    arrived.Notify();
+    cancelled.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  Cancellation cancellation;
+  absl::Status status;
+  std::thread call(
+      [&] { status = server.MakeClient().Generate({}, {.cancellation = &cancellation}, Ignore); });
+  arrived.WaitForNotification();
+  cancellation.Cancel();
+  call.join();
+  cancelled.Notify();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kCancelled, _));
+}
+
+TEST(ClientTest, CallAfterCancelEndsAtOnce) {
+  const FakeInference server;
+  Cancellation cancellation;
+  cancellation.Cancel();
+  EXPECT_THAT(server.MakeClient().GetStatus({.cancellation = &cancellation}),
+              StatusIs(absl::StatusCode::kCancelled, _));
+}
+
+TEST(ClientTest, DeadlineEndsTheCall) {
+  FakeInference server;
+  absl::Notification ended;
+  server.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
+                        grpc::ServerWriter<v1::GenerateResponse>*) {
+    ended.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(server.MakeClient().Generate({}, {.timeout = absl::Milliseconds(1)}, Ignore),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, _));
+  ended.Notify();
+}
+
+TEST(ClientTest, UnaryCallsCarryTheServersErrors) {
+  FakeInference server;
+  server.end = grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "token id 99 is out of range");
+  const Client client = server.MakeClient();
+  const auto refused = StatusIs(absl::StatusCode::kInvalidArgument, "token id 99 is out of range");
+  EXPECT_THAT(client.Score({}), refused);
+  EXPECT_THAT(client.Tokenize({}), refused);
+  EXPECT_THAT(client.Detokenize({}), refused);
+}
+
+TEST(ClientTest, CallsRunAtTheSameTime) {
+  FakeInference server;
+  constexpr int kCalls = 8;
+  absl::Mutex mutex;
+  int arrived = 0;
+  server.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
+                        grpc::ServerWriter<v1::GenerateResponse>* writer) {
+    mutex.Lock();
+    ++arrived;
+    mutex.Await(absl::Condition(
+        +[](int* count) { return *count == kCalls; }, &arrived));
+    mutex.Unlock();
+    writer->Write(FinishEvent(v1::FINISH_REASON_STOP, "", 1, 0));
+    return grpc::Status::OK;
+  };
+  const Client client = server.MakeClient();
+  std::vector<absl::Status> results(kCalls);
+  std::vector<std::thread> threads;
+  for (absl::Status& result : results) {
+    threads.emplace_back([&] { result = client.Generate({}, {}, Ignore); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const absl::Status& result : results) GANTRY_EXPECT_OK(result);
+}
+
+}  // namespace
+}  // namespace gantry

@@ -1,0 +1,112 @@
+#include "client/generate_options.h"
+
+#include "tests/status_matchers.h"
+
+namespace gantry {
+namespace {
+
+using Action = GenerateOptions::Action;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(ParseTokenIdsTest, Lists) {
+  EXPECT_THAT(*ParseTokenIds("1,2, 3"), ElementsAre(1, 2, 3));
+  EXPECT_THAT(*ParseTokenIds("2147483647"), ElementsAre(2147483647));
+}
+
+TEST(ParseTokenIdsTest, NamesWhatIsNoTokenId) {
+  for (const char* text : {"", " ", "1,,2", "1,", "x", "-1", "2147483648", "1.5", "1 2"}) {
+    EXPECT_THAT(ParseTokenIds(text),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--token_ids")))
+        << text;
+  }
+  EXPECT_THAT(ParseTokenIds("1,x"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"x\"")));
+}
+
+TEST(ParseStopTest, OneTextOrAJsonArray) {
+  EXPECT_THAT(*ParseStop(""), IsEmpty());
+  EXPECT_THAT(*ParseStop("User:, again"), ElementsAre("User:, again"));
+  EXPECT_THAT(*ParseStop("[INST]"), ElementsAre("[INST]"));
+  EXPECT_THAT(*ParseStop(R"(["\n\n", "User:"])"), ElementsAre("\n\n", "User:"));
+}
+
+TEST(ParseStopTest, RefusesArraysThatAreNotOfStrings) {
+  for (const char* text : {R"(["a", 1])", R"(["a")", R"(["a"] b)"}) {
+    EXPECT_THAT(ParseStop(text), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--stop")))
+        << text;
+  }
+}
+
+TEST(CheckOptionsTest, EachActionTakesItsInputs) {
+  const std::vector<int32_t> ids = {1};
+  for (const GenerateOptions& good :
+       {GenerateOptions{.prompt = ""}, GenerateOptions{.chat = "x", .system = "s"},
+        GenerateOptions{.token_ids = ids}, GenerateOptions{.action = Action::kInteractive},
+        GenerateOptions{.action = Action::kInteractive, .chat = "x", .system = "s"},
+        GenerateOptions{.action = Action::kScore, .prompt = "x"},
+        GenerateOptions{.action = Action::kTokenize, .chat = "x"},
+        GenerateOptions{.action = Action::kDetokenize, .token_ids = ids},
+        GenerateOptions{.action = Action::kStatus}}) {
+    GANTRY_EXPECT_OK(CheckOptions(good));
+  }
+  for (const GenerateOptions& bad :
+       {GenerateOptions{}, GenerateOptions{.prompt = "x", .chat = "y"},
+        GenerateOptions{.prompt = "x", .token_ids = ids},
+        GenerateOptions{.prompt = "x", .system = "s"},
+        GenerateOptions{.action = Action::kInteractive, .prompt = "x"},
+        GenerateOptions{.action = Action::kInteractive, .json = true},
+        GenerateOptions{.action = Action::kScore},
+        GenerateOptions{.action = Action::kTokenize, .token_ids = ids},
+        GenerateOptions{.action = Action::kDetokenize, .prompt = "x"},
+        GenerateOptions{.action = Action::kDetokenize, .prompt = "x", .token_ids = ids},
+        GenerateOptions{.action = Action::kStatus, .prompt = "x"}}) {
+    EXPECT_THAT(CheckOptions(bad), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--")));
+  }
+}
+
+TEST(CheckOptionsTest, TextIsUtf8) {
+  EXPECT_THAT(CheckOptions({.prompt = "\xff"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--prompt: expected UTF-8")));
+  EXPECT_THAT(CheckOptions({.prompt = "x", .stop = {"\xe2\x82"}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--stop")));
+}
+
+TEST(MakeGenerateRequestTest, WhatWasNotGivenIsNotSent) {
+  const v1::GenerateRequest request = MakeGenerateRequest({.prompt = ""});
+  EXPECT_EQ(request.input_case(), v1::GenerateRequest::kPrompt);
+  EXPECT_FALSE(request.has_add_special_tokens());
+  EXPECT_FALSE(request.has_max_new_tokens());
+  EXPECT_FALSE(request.has_min_new_tokens());
+  EXPECT_EQ(request.sampling().ByteSizeLong(), 0);
+  EXPECT_FALSE(request.logprobs());
+}
+
+TEST(MakeGenerateRequestTest, ZerosThatWereGivenAreSent) {
+  GenerateOptions options{.prompt = "x", .max_new_tokens = 0, .min_new_tokens = 0};
+  options.add_special_tokens = false;
+  options.sampling.set_temperature(0);
+  const v1::GenerateRequest request = MakeGenerateRequest(options);
+  EXPECT_TRUE(request.has_add_special_tokens());
+  EXPECT_TRUE(request.has_max_new_tokens());
+  EXPECT_TRUE(request.has_min_new_tokens());
+  EXPECT_TRUE(request.sampling().has_temperature());
+}
+
+TEST(MakeGenerateRequestTest, ChatHasTheSystemMessageFirst) {
+  const v1::GenerateRequest request = MakeGenerateRequest({.chat = "hi", .system = "Be brief."});
+  ASSERT_EQ(request.chat().messages_size(), 2);
+  EXPECT_EQ(request.chat().messages(0).role(), "system");
+  EXPECT_EQ(request.chat().messages(0).content(), "Be brief.");
+  EXPECT_EQ(request.chat().messages(1).role(), "user");
+  EXPECT_EQ(request.chat().messages(1).content(), "hi");
+}
+
+TEST(MakeGenerateRequestTest, AlternativesNeedLogprobs) {
+  EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .top_logprobs = 2}).logprobs());
+  EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .json = true}).logprobs());
+}
+
+}  // namespace
+}  // namespace gantry

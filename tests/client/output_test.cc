@@ -1,0 +1,63 @@
+#include "client/output.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/client/captured_output.h"
+#include "tests/status_matchers.h"
+
+namespace gantry {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(OutputTest, WritesAtOnce) {
+  CapturedOutput captured;
+  GANTRY_ASSERT_OK(captured.output()->Write("a"));
+  EXPECT_EQ(captured.text(), "a");
+  GANTRY_ASSERT_OK(captured.output()->Write(""));
+  GANTRY_ASSERT_OK(captured.output()->Write("b\n"));
+  EXPECT_EQ(captured.text(), "ab\n");
+}
+
+TEST(OutputTest, FileGetsNoLineEndOfOurs) {
+  CapturedOutput captured;
+  GANTRY_ASSERT_OK(captured.output()->Write("a"));
+  GANTRY_ASSERT_OK(captured.output()->FinishLine());
+  EXPECT_FALSE(captured.output()->terminal());
+  EXPECT_EQ(captured.text(), "a");
+}
+
+TEST(OutputTest, TerminalGetsItsLineEnded) {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(master, 0);
+  ASSERT_EQ(grantpt(master), 0);
+  ASSERT_EQ(unlockpt(master), 0);
+  const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  Output output(terminal);
+  EXPECT_TRUE(output.terminal());
+  GANTRY_ASSERT_OK(output.FinishLine());
+  GANTRY_ASSERT_OK(output.Write("a"));
+  GANTRY_ASSERT_OK(output.FinishLine());
+  GANTRY_ASSERT_OK(output.FinishLine());
+  GANTRY_ASSERT_OK(output.Write("b"));
+  char shown[16];
+  const ssize_t length = read(master, shown, sizeof(shown));
+  EXPECT_EQ(std::string(shown, std::max<ssize_t>(length, 0)), "a\r\nb");
+  close(terminal);
+  close(master);
+}
+
+TEST(OutputTest, FullDiskIsTheSystemsError) {
+  const int full = open("/dev/full", O_WRONLY);
+  ASSERT_GE(full, 0);
+  Output output(full);
+  EXPECT_THAT(output.Write("a"),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("cannot write")));
+  EXPECT_FALSE(output.closed());
+  close(full);
+}
+
+}  // namespace
+}  // namespace gantry
