@@ -60,4 +60,13 @@ std::string FormatBytes(uint64_t bytes) {
   return absl::StrFormat("%.*f %s", digits, value, kUnits[unit]);
 }
 
+uint64_t Fnv1a(absl::string_view bytes) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : bytes) {
+    hash ^= static_cast<unsigned char>(byte);
+    hash *= 0x100000001b3;
+  }
+  return hash;
+}
+
 }  // namespace gantry

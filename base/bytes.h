@@ -25,6 +25,9 @@ inline bool CheckedAdd(uint64_t a, uint64_t b, uint64_t* sum) {
   return !__builtin_add_overflow(a, b, sum);
 }
 
+// FNV-1a, 64 bits: tells versions of a file apart, keeps nobody from forging one.
+uint64_t Fnv1a(absl::string_view bytes);
+
 }  // namespace gantry
 
 #endif  // GANTRY_BASE_BYTES_H_

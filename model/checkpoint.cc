@@ -16,6 +16,7 @@
 namespace gantry {
 namespace {
 
+constexpr char kConfigName[] = "config.json";
 constexpr uint64_t kMaxConfigBytes = 8 << 20;
 // Elements that are widened at a time.
 constexpr uint64_t kStagingElements = 128 << 10;
@@ -55,17 +56,20 @@ absl::Status CheckTensor(const File& file, const TensorSpec& expected,
 }  // namespace
 
 absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& folder) {
-  const std::string path = JoinPath(folder, "config.json");
-  JsonLimits limits;
-  limits.max_bytes = kMaxConfigBytes;
-  GANTRY_ASSIGN_OR_RETURN(const Json json, ReadJsonFile(path, limits));
+  const std::string path = JoinPath(folder, kConfigName);
+  GANTRY_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
+  GANTRY_ASSIGN_OR_RETURN(const Json json, ParseJson(text, path));
   return ParseModelConfig(json, path);
 }
 
 absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& folder) {
   auto checkpoint = absl::WrapUnique(new Checkpoint());
   checkpoint->folder_ = folder;
-  GANTRY_ASSIGN_OR_RETURN(checkpoint->config_, ReadModelConfig(folder));
+  const std::string config_path = JoinPath(folder, kConfigName);
+  GANTRY_ASSIGN_OR_RETURN(const std::string config_text, ReadFile(config_path, kMaxConfigBytes));
+  GANTRY_ASSIGN_OR_RETURN(const Json config_json, ParseJson(config_text, config_path));
+  GANTRY_ASSIGN_OR_RETURN(checkpoint->config_, ParseModelConfig(config_json, config_path));
+  checkpoint->fingerprint_.push_back({kConfigName, config_text.size(), Fnv1a(config_text)});
   checkpoint->modules_ = ListModules(checkpoint->config_);
 
   GANTRY_ASSIGN_OR_RETURN(const CheckpointIndex index, ReadCheckpointIndex(folder));

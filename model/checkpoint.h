@@ -18,11 +18,11 @@
 
 namespace gantry {
 
-// What tells one version of a weight file from another without reading the weights.
+// What tells one version of a file from another without reading the weights.
 struct FileFingerprint {
   std::string name;     // relative to the model's folder
   uint64_t size = 0;    // bytes
-  uint64_t header = 0;  // hash of the safetensors header (FNV-1a, 64 bits)
+  uint64_t header = 0;  // FNV-1a of the safetensors header, or of all of config.json
   bool operator==(const FileFingerprint&) const = default;
 };
 

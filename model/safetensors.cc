@@ -110,15 +110,6 @@ absl::Status CheckSize(const SafetensorsEntry& entry) {
   return absl::OkStatus();
 }
 
-uint64_t Fnv1a(absl::string_view bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : bytes) {
-    hash ^= static_cast<unsigned char>(byte);
-    hash *= 0x100000001b3;
-  }
-  return hash;
-}
-
 absl::StatusOr<SafetensorsHeader> ReadHeader(const File& file) {
   if (file.size() < kLengthBytes) {
     return absl::DataLossError(absl::StrCat("expected at least ", kLengthBytes,

@@ -119,10 +119,11 @@ TEST_F(CheckpointTest, ReferenceModelsOpen) {
 
 TEST_F(CheckpointTest, FingerprintNamesEveryFile) {
   GANTRY_ASSERT_OK_AND_ASSIGN(const auto sharded, Checkpoint::Open(Model("llama-mha-sharded")));
-  ASSERT_EQ(sharded->fingerprint().size(), 5);
-  EXPECT_EQ(sharded->fingerprint()[0].name, "model-00001-of-00005.safetensors");
-  EXPECT_EQ(sharded->fingerprint()[0].size, 279184);
-  EXPECT_NE(sharded->fingerprint()[1].header, sharded->fingerprint()[2].header);
+  ASSERT_EQ(sharded->fingerprint().size(), 6);
+  EXPECT_EQ(sharded->fingerprint()[0].name, "config.json");
+  EXPECT_EQ(sharded->fingerprint()[1].name, "model-00001-of-00005.safetensors");
+  EXPECT_EQ(sharded->fingerprint()[1].size, 279184);
+  EXPECT_NE(sharded->fingerprint()[2].header, sharded->fingerprint()[3].header);
   GANTRY_ASSERT_OK_AND_ASSIGN(const auto again, Checkpoint::Open(Model("llama-mha-sharded")));
   EXPECT_EQ(sharded->fingerprint(), again->fingerprint());
 }
