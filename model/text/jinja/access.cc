@@ -24,8 +24,9 @@ Value LoopAttribute(const Loop& loop, absl::string_view name) {
   if (name == "first") return Value(index0 == 0);
   if (name == "last") return Value(index0 + 1 == size);
   if (name == "length") return Value(size);
-  if (name == "depth") return Value(loop.depth0 + 1);
-  if (name == "depth0") return Value(loop.depth0);
+  // Only recursive loops are deeper.
+  if (name == "depth") return Value(int64_t{1});
+  if (name == "depth0") return Value(int64_t{0});
   if (name == "previtem") {
     return index0 > 0 ? (*loop.items)[index0 - 1] : MakeUndefined("there is no previous item");
   }

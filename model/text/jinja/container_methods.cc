@@ -29,6 +29,7 @@ absl::StatusOr<Value> DictSide(Runtime& runtime, const Value& self, const Args& 
 
 absl::StatusOr<Value> DictGet(Runtime& runtime, const Value& self, const Args& args) {
   GANTRY_ASSIGN_OR_RETURN(const Bound bound, BindArgs("get", args, {"key", "default"}, 1));
+  if (!args.named.empty()) return absl::InvalidArgumentError("get: takes no named arguments");
   const Dict& dict = *self.As<const Dict*>();
   GANTRY_ASSIGN_OR_RETURN(const std::string key, DictKey(*bound[0]));
   const auto it = dict.index.find(key);

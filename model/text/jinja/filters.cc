@@ -259,12 +259,6 @@ absl::StatusOr<Value> Round(Runtime&, const Value& self, const Args& args) {
   return Value(std::strtod(digits, nullptr));
 }
 
-absl::StatusOr<Value> AttrFilter(Runtime& runtime, const Value& self, const Args& args) {
-  GANTRY_ASSIGN_OR_RETURN(const Bound bound, BindArgs("attr", args, {"name"}, 1));
-  GANTRY_ASSIGN_OR_RETURN(const TextPtr name, TextArg(bound[0], "name", ""));
-  return GetAttribute(runtime, self, name->bytes);
-}
-
 absl::StatusOr<Value> LengthFilter(Runtime& runtime, const Value& self, const Args& args) {
   GANTRY_RETURN_IF_ERROR(BindArgs("length", args, {}).status());
   GANTRY_ASSIGN_OR_RETURN(const int64_t length, Length(runtime, self));
@@ -294,7 +288,6 @@ constexpr Builtin kFilters[] = {
     {"float", Float},
     {"abs", Abs},
     {"round", Round},
-    {"attr", AttrFilter},
     {"length", LengthFilter},
     {"count", LengthFilter},
 };

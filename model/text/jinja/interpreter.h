@@ -78,7 +78,6 @@ class Interpreter {
   Scope* scope_;
   TextBuilder* out_ = nullptr;
   TextPtr block_input_;
-  int64_t loop_depth_ = 0;
   int depth_ = 0;
   int line_ = 0;
 };

@@ -1,6 +1,8 @@
 #include "model/text/jinja/lexer.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -240,6 +242,9 @@ absl::Status Lexer::ReadNumber() {
     }
   };
   auto digit_at = [this](size_t at) { return at < source_.size() && IsDigit(source_[at]); };
+  if (source_[pos_] == '0' && pos_ + 1 < source_.size() && absl::ascii_isalpha(source_[pos_ + 1])) {
+    return ReadPrefixedInteger();
+  }
   digits();
   // "a.0.1" are two lookups and no number.
   const bool may_be_float = begin == 0 || source_[begin - 1] != '.';
@@ -263,10 +268,34 @@ absl::Status Lexer::ReadNumber() {
   Token& token = ready_.front();
   if (is_float) {
     if (!absl::SimpleAtod(literal, &token.number)) return Fail("a number out of range", begin);
+  } else if (literal[0] == '0' && literal.find_first_not_of('0') != std::string::npos) {
+    return Fail("an integer that begins with 0", begin);
   } else if (!absl::SimpleAtoi(literal, &token.integer)) {
     return Fail(absl::StrCat("the integer ", literal.substr(0, 40), " does not fit 64 bits"),
                 begin);
   }
+  return absl::OkStatus();
+}
+
+// 0x1F, 0o17, 0b11
+absl::Status Lexer::ReadPrefixedInteger() {
+  const size_t begin = pos_;
+  const char prefix = absl::ascii_tolower(static_cast<unsigned char>(source_[pos_ + 1]));
+  const int base = prefix == 'x' ? 16 : prefix == 'o' ? 8 : prefix == 'b' ? 2 : 0;
+  std::string digits;
+  for (pos_ += 2; pos_ < source_.size(); ++pos_) {
+    const char c = source_[pos_];
+    if (c != '_' && !absl::ascii_isxdigit(static_cast<unsigned char>(c))) break;
+    if (c != '_') digits.push_back(c);
+  }
+  errno = 0;
+  char* end = nullptr;
+  const int64_t value = base == 0 ? 0 : std::strtoll(digits.c_str(), &end, base);
+  if (base == 0 || digits.empty() || errno != 0 || *end != '\0') {
+    return Fail("a malformed integer, or one beyond 64 bits", begin);
+  }
+  Push(Token::Kind::kInteger, source_.substr(begin, pos_ - begin), begin);
+  ready_.front().integer = value;
   return absl::OkStatus();
 }
 

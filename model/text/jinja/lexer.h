@@ -57,6 +57,7 @@ class Lexer {
   bool ReadTagEnd();
   absl::Status ReadString();
   absl::Status ReadNumber();
+  absl::Status ReadPrefixedInteger();
   absl::Status ReadOperator();
   void SkipSpace();
   bool At(size_t pos, absl::string_view what) const {

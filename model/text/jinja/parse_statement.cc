@@ -7,6 +7,16 @@
 #include "model/text/jinja/parser.h"
 
 namespace gantry::jinja {
+namespace {
+
+// Whether an assignment to the target sets the symbol.
+bool Names(const Expr& target, int symbol) {
+  if (target.kind == ExprKind::kName) return target.symbol == symbol;
+  return std::any_of(target.args.begin(), target.args.end(),
+                     [symbol](const Expr* item) { return Names(*item, symbol); });
+}
+
+}  // namespace
 
 absl::StatusOr<Block> Parser::ParseBlock(const std::vector<absl::string_view>& ends) {
   Level level(this);
@@ -65,6 +75,7 @@ absl::StatusOr<Stmt*> Parser::ParseFor() {
   Stmt* stmt = NewStmt(StmtKind::kFor);
   GANTRY_RETURN_IF_ERROR(Advance());
   GANTRY_ASSIGN_OR_RETURN(stmt->target, ParseTarget(TargetKind::kNames));
+  if (Names(*stmt->target, ast_->Symbol("loop"))) return Fail("cannot assign to \"loop\" in a for");
   GANTRY_RETURN_IF_ERROR(ExpectName("in"));
   GANTRY_ASSIGN_OR_RETURN(stmt->expr, ParseTuple(/*with_condition=*/false));
   GANTRY_ASSIGN_OR_RETURN(const bool filtered, TakeName("if"));

@@ -32,7 +32,7 @@ std::string EscapeChar(char32_t c, bool ensure_ascii) {
       break;
   }
   std::string out;
-  if (c >= 0x20 && (c < 0x7F || !ensure_ascii || c == 0x7F)) {
+  if (c >= 0x20 && (c < 0x7F || !ensure_ascii)) {
     AppendUtf8(c, &out);
     return out;
   }

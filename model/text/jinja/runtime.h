@@ -23,7 +23,7 @@ struct RenderLimits {
   // An evaluated node, a visited item.
   int64_t steps = 1'000'000;
   // Bytes of all strings made on the way.
-  int64_t bytes = 128 << 20;
+  int64_t bytes = 64 << 20;
   int64_t output_bytes = 16 << 20;
   // Of one list; Jinja's sandbox has the same cap on range().
   int64_t range = 100'000;

@@ -16,10 +16,15 @@ namespace {
 
 using Bound = std::vector<const Value*>;
 
-// item.a.b.0 for the attribute "a.b.0"; the item itself for null or none.
-absl::StatusOr<Value> Lookup(Runtime& runtime, const Value& item, const Value* attribute) {
+// item.a.b.0 for the attribute "a.b.0"; the item itself for null or none. What is undefined on the
+// way becomes the fallback, if there is one.
+absl::StatusOr<Value> Lookup(Runtime& runtime, const Value& item, const Value* attribute,
+                             const Value* fallback = nullptr) {
   if (attribute == nullptr || attribute->IsNone()) return item;
-  if (!attribute->IsString()) return GetItem(runtime, item, *attribute);
+  if (!attribute->IsString()) {
+    GANTRY_ASSIGN_OR_RETURN(Value found, GetItem(runtime, item, *attribute));
+    return found.IsUndefined() && fallback != nullptr ? *fallback : found;
+  }
   Value found = item;
   for (absl::string_view part : absl::StrSplit(attribute->text()->view(), '.')) {
     GANTRY_RETURN_IF_ERROR(runtime.Spend(1));
@@ -27,6 +32,7 @@ absl::StatusOr<Value> Lookup(Runtime& runtime, const Value& item, const Value* a
     const bool index = absl::SimpleAtoi(part, &number);
     GANTRY_ASSIGN_OR_RETURN(found,
                             GetItem(runtime, found, index ? Value(number) : MakeString(part)));
+    if (found.IsUndefined() && fallback != nullptr) found = *fallback;
   }
   return found;
 }
@@ -198,8 +204,7 @@ absl::StatusOr<Value> Map(Runtime& runtime, const Value& self, const Args& args)
   if (args.positional.empty()) {
     GANTRY_ASSIGN_OR_RETURN(const Bound bound, BindArgs("map", args, {"attribute", "default"}, 1));
     for (Value& item : items) {
-      GANTRY_ASSIGN_OR_RETURN(item, Lookup(runtime, item, bound[0]));
-      if (item.IsUndefined() && bound[1] != nullptr) item = *bound[1];
+      GANTRY_ASSIGN_OR_RETURN(item, Lookup(runtime, item, bound[0], bound[1]));
     }
     return runtime.NewList(std::move(items));
   }

@@ -144,15 +144,15 @@ absl::StatusOr<Interpreter::Flow> Interpreter::RunFor(const Stmt& stmt) {
   const int loop_symbol = FindSymbol(ast_, "loop");
   Loop* loop = runtime_.NewLoop();
   loop->items = &items;
-  loop->depth0 = loop_depth_++;
   Scope* const outer = scope_;
   scope_ = runtime_.NewScope(outer);
   static const std::vector<Value>* const kNoItems = new std::vector<Value>;
   absl::Cleanup restore = [&] {
     scope_ = outer;
-    --loop_depth_;
     loop->items = kNoItems;  // a template may have kept `loop`
   };
+  // As in Jinja2, the else is for loops none of whose rounds ran to its end.
+  bool finished_one = false;
   for (size_t i = 0; i < items.size(); ++i) {
     GANTRY_RETURN_IF_ERROR(runtime_.Spend(1));
     if (scope_->captured) {
@@ -164,9 +164,12 @@ absl::StatusOr<Interpreter::Flow> Interpreter::RunFor(const Stmt& stmt) {
     if (loop_symbol >= 0) scope_->names.insert_or_assign(loop_symbol, Value(loop));
     GANTRY_RETURN_IF_ERROR(Assign(*stmt.target, items[i]));
     GANTRY_ASSIGN_OR_RETURN(const Flow flow, Run(stmt.body));
+    finished_one |= flow == Flow::kNormal;
     if (flow == Flow::kBreak) break;
   }
-  return Flow::kNormal;
+  if (finished_one) return Flow::kNormal;
+  std::move(restore).Invoke();
+  return RunScoped(stmt.other);
 }
 
 absl::StatusOr<Interpreter::Flow> Interpreter::RunWith(const Stmt& stmt) {

@@ -222,12 +222,12 @@ absl::StatusOr<TextPtr> ChangeCase(Runtime& runtime, const Text& text, Case to) 
     } else {
       word_begins = false;
     }
-    std::string changed;
     if (c == 0xDF && upper) {
-      changed = to == Case::kUpper || to == Case::kSwap ? "SS" : "Ss";
-    } else {
-      AppendUtf8(upper ? ToUpper(c) : ToLower(c), &changed);
+      out.Append(to == Case::kUpper || to == Case::kSwap ? "SS" : "Ss", reader.user());
+      continue;
     }
+    std::string changed;
+    AppendUtf8(upper ? ToUpper(c) : ToLower(c), &changed);
     out.Append(changed, reader.user());
   }
   return out.Build();

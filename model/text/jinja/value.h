@@ -97,7 +97,6 @@ struct Namespace {
 struct Loop {
   const std::vector<Value>* items = nullptr;
   size_t index0 = 0;
-  int64_t depth0 = 0;
   std::vector<Value> last_changed;
   bool changed_called = false;
 };

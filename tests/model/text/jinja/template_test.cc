@@ -56,7 +56,9 @@ TEST(Template, RendersWhatJinja2Renders) {
     } else {
       EXPECT_TRUE(text.ok()) << source << "\n"
                              << text.status() << "\nexpected: " << expected["expected"];
-      if (text.ok()) EXPECT_EQ(*text, expected["expected"].get<std::string>()) << source;
+      if (text.ok()) {
+        EXPECT_EQ(*text, expected["expected"].get<std::string>()) << source;
+      }
     }
   }
 }
