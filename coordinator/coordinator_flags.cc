@@ -1,0 +1,137 @@
+#include "coordinator/coordinator_flags.h"
+
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+
+ABSL_FLAG(std::string, model, "", "Model: a folder, or a name in the local Hugging Face cache.");
+ABSL_FLAG(std::string, model_root, "", "Folder in which --model is looked for first.");
+ABSL_FLAG(std::string, listen, "127.0.0.1:7070", "HOST:PORT or unix:PATH to serve on.");
+ABSL_FLAG(std::string, advertise, "",
+          "HOST:PORT at which workers reach this coordinator, if not that of --listen.");
+ABSL_FLAG(int32_t, min_workers, 1, "Workers to wait for before the model is placed.");
+ABSL_FLAG(std::string, device_map, "optimal",
+          "optimal, or a JSON file that maps modules to workers, as accelerate's device_map.");
+ABSL_FLAG(std::string, dtype, "auto", "auto or float32: what CPU workers compute in is fp32.");
+ABSL_FLAG(std::string, load_format, "auto",
+          "auto: the checkpoint's weights. dummy: seeded random weights; only config.json is "
+          "needed.");
+ABSL_FLAG(uint64_t, dummy_seed, 0, "Seed of --load_format=dummy.");
+ABSL_FLAG(int64_t, context, 0,
+          "Tokens a sequence may have; 0: what the model allows, at most 4096.");
+ABSL_FLAG(int64_t, batch, 8,
+          "Sequences of full context that keys and values are kept for, if they fit.");
+ABSL_FLAG(int64_t, block_size, 16, "Tokens in a block of keys and values.");
+ABSL_FLAG(int64_t, max_step_tokens, 512,
+          "Tokens a step may have. Longer prompts are computed in chunks.");
+ABSL_FLAG(int64_t, max_sequences, 256, "Requests that run at once.");
+ABSL_FLAG(int64_t, max_queue, 256, "Requests that wait; more are refused.");
+ABSL_FLAG(int64_t, max_steps_in_flight, 0,
+          "Steps on their way at once; 0: one more than there are stages.");
+ABSL_FLAG(absl::Duration, lease, absl::Seconds(5),
+          "Without progress for so long, a worker counts as lost.");
+ABSL_FLAG(absl::Duration, load_timeout, absl::Hours(1), "For loading the model.");
+ABSL_FLAG(absl::Duration, step_timeout, absl::Seconds(60),
+          "A step that takes longer ends the requests that run.");
+ABSL_FLAG(absl::Duration, drain, absl::Seconds(10),
+          "When told to stop, wait so long for the requests that run.");
+ABSL_FLAG(std::string, tls_cert, "", "This coordinator's certificate, PEM.");
+ABSL_FLAG(std::string, tls_key, "", "Private key of --tls_cert, PEM.");
+ABSL_FLAG(std::string, tls_ca, "", "Certificate of the authority that signed all peers', PEM.");
+ABSL_FLAG(bool, insecure_allow_remote, false,
+          "Serve plain text on addresses other than loopback. Only on a network that you trust.");
+ABSL_FLAG(std::string, log_level, "info", "debug, info, warning or error.");
+ABSL_FLAG(std::string, log_format, "text", "text or json.");
+
+namespace gantry {
+namespace {
+
+constexpr int64_t kMaxContext = int64_t{1} << 24;
+
+absl::Status CheckNumber(absl::string_view flag, int64_t value, int64_t min, int64_t max) {
+  if (value >= min && value <= max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": expected ", min, " to ", max, ", found ", value));
+}
+
+absl::Status CheckTime(absl::string_view flag, absl::Duration value, absl::Duration min) {
+  if (value >= min && value <= absl::Hours(24 * 365)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--", flag, ": expected ",
+                                                 absl::FormatDuration(min), " to a year, found ",
+                                                 absl::FormatDuration(value)));
+}
+
+}  // namespace
+
+absl::Status CheckOptions(const CoordinatorOptions& options) {
+  if (options.model.empty()) return absl::InvalidArgumentError("--model is needed");
+  GANTRY_RETURN_IF_ERROR(CheckNumber("min_workers", options.min_workers, 1, 4096));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("context", options.context, 0, kMaxContext));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("batch", options.batch, 1, 65536));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("block_size", options.block_size, 1, 4096));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("max_step_tokens", options.max_step_tokens, 1, 65536));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("max_sequences", options.max_sequences, 1, 65536));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("max_queue", options.max_queue, 1, 1 << 20));
+  GANTRY_RETURN_IF_ERROR(CheckNumber("max_steps_in_flight", options.max_steps_in_flight, 0, 4096));
+  GANTRY_RETURN_IF_ERROR(CheckTime("lease", options.lease, absl::Milliseconds(100)));
+  GANTRY_RETURN_IF_ERROR(CheckTime("load_timeout", options.load_timeout, absl::Seconds(1)));
+  GANTRY_RETURN_IF_ERROR(CheckTime("step_timeout", options.step_timeout, absl::Milliseconds(100)));
+  return CheckTime("drain", options.drain, absl::ZeroDuration());
+}
+
+absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
+  if (!InitLog({"coordinator", absl::GetFlag(FLAGS_log_level), absl::GetFlag(FLAGS_log_format)})) {
+    return absl::InvalidArgumentError(
+        "--log_level: expected debug, info, warning or error; --log_format: expected text or json");
+  }
+  CoordinatorOptions options;
+  options.model = absl::GetFlag(FLAGS_model);
+  options.model_root = absl::GetFlag(FLAGS_model_root);
+  options.listen = absl::GetFlag(FLAGS_listen);
+  options.advertise = absl::GetFlag(FLAGS_advertise);
+  options.min_workers = absl::GetFlag(FLAGS_min_workers);
+  options.dummy_seed = absl::GetFlag(FLAGS_dummy_seed);
+  options.context = absl::GetFlag(FLAGS_context);
+  options.batch = absl::GetFlag(FLAGS_batch);
+  options.block_size = absl::GetFlag(FLAGS_block_size);
+  options.max_step_tokens = absl::GetFlag(FLAGS_max_step_tokens);
+  options.max_sequences = absl::GetFlag(FLAGS_max_sequences);
+  options.max_queue = absl::GetFlag(FLAGS_max_queue);
+  options.max_steps_in_flight = absl::GetFlag(FLAGS_max_steps_in_flight);
+  options.lease = absl::GetFlag(FLAGS_lease);
+  options.load_timeout = absl::GetFlag(FLAGS_load_timeout);
+  options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
+  options.drain = absl::GetFlag(FLAGS_drain);
+  options.tls = {absl::GetFlag(FLAGS_tls_cert), absl::GetFlag(FLAGS_tls_key),
+                 absl::GetFlag(FLAGS_tls_ca), absl::GetFlag(FLAGS_insecure_allow_remote)};
+
+  const std::string load_format = absl::GetFlag(FLAGS_load_format);
+  if (load_format != "auto" && load_format != "dummy") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--load_format: expected auto or dummy, found \"", load_format, "\""));
+  }
+  options.dummy = load_format == "dummy";
+  const std::string dtype = absl::GetFlag(FLAGS_dtype);
+  if (dtype == "float16" || dtype == "bfloat16") {
+    return absl::UnimplementedError(
+        absl::StrCat("--dtype: ", dtype, " is not supported yet; use auto or float32"));
+  }
+  if (dtype != "auto" && dtype != "float32") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--dtype: expected auto or float32, found \"", dtype, "\""));
+  }
+  const std::string device_map = absl::GetFlag(FLAGS_device_map);
+  if (device_map == "auto" || device_map == "balanced" || device_map == "balanced_low_0" ||
+      device_map == "sequential") {
+    return absl::UnimplementedError(absl::StrCat(
+        "--device_map: ", device_map, " is not supported yet; use optimal or a JSON file"));
+  }
+  if (device_map != "optimal") options.device_map = device_map;
+  GANTRY_RETURN_IF_ERROR(CheckOptions(options));
+  return options;
+}
+
+}  // namespace gantry

@@ -1,0 +1,297 @@
+#include "coordinator/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace gantry {
+
+Engine::Engine(const EngineOptions& options, const ModelConfig* config, const Tokenizer* tokenizer,
+               const Clock* clock)
+    : options_(options),
+      config_(config),
+      tokenizer_(tokenizer),
+      clock_(clock),
+      refusal_(absl::UnavailableError("no placement is in force yet")) {}
+
+Engine::~Engine() { EndEpoch(absl::CancelledError("the coordinator ended")); }
+
+void Engine::BeginEpoch(const Epoch& epoch) {
+  epoch_ = epoch;
+  refusal_ = absl::OkStatus();
+  blocks_.emplace(epoch.num_blocks);
+  last_step_ = 0;
+  counters_.set_kv_blocks_total(epoch.num_blocks);
+}
+
+void Engine::EndEpoch(const absl::Status& why) {
+  refusal_ = why;
+  while (!sequences_.empty()) Fail(sequences_.begin()->second.get(), why);
+  epoch_.reset();
+  blocks_.reset();
+  in_flight_.clear();
+  released_.clear();
+  counters_.set_kv_blocks_total(0);
+}
+
+void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> sink,
+                    absl::Duration deadline) {
+  absl::Status refused = refusal_;
+  if (refused.ok() && waiting_.size() >= options_.max_queue) {
+    refused = absl::ResourceExhaustedError(
+        absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
+  }
+  if (!refused.ok()) {
+    counters_.set_requests_rejected(counters_.requests_rejected() + 1);
+    sink->OnError(refused);
+    return;
+  }
+  auto sequence = std::make_unique<Sequence>(id, std::move(request), std::move(sink), deadline,
+                                             config_, tokenizer_);
+  sequence->arrived = clock_->Now();
+  Sequence* const added = sequence.get();
+  sequences_.emplace(id, std::move(sequence));
+  waiting_.push_back(added);
+  if (added->request.max_new_tokens == 0 && !added->request.params.score()) {
+    v1::Finish finish;
+    finish.set_reason(v1::FINISH_REASON_LENGTH);
+    Finish(added, std::move(finish));
+  }
+}
+
+void Engine::Cancel(uint64_t id, const absl::Status& why) {
+  const auto found = sequences_.find(id);
+  if (found != sequences_.end()) Fail(found->second.get(), why);
+}
+
+void Engine::OnResult(const v1::StepHeader& result) {
+  if (!epoch_.has_value() || result.epoch() != epoch_->number || in_flight_.empty() ||
+      result.step() < in_flight_.front().number || result.step() > last_step_) {
+    ++stale_results_;
+    return;
+  }
+  // Steps run in order: those before this one have ended too.
+  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) in_flight_.pop_front();
+  for (const v1::SequenceSlice& slice : result.slices()) {
+    if (slice.error().empty()) continue;
+    const auto found = by_number_.find(slice.sequence());
+    if (found != by_number_.end()) Fail(found->second, absl::InternalError(slice.error()));
+  }
+  for (const v1::SliceResult& slice : result.results()) ReadResult(slice);
+}
+
+void Engine::ReadResult(const v1::SliceResult& result) {
+  const auto found = by_number_.find(result.sequence());
+  if (found == by_number_.end()) return;  // it was cancelled or is being computed again
+  Sequence* const sequence = found->second;
+  if (!result.error().empty()) return Fail(sequence, absl::InternalError(result.error()));
+  if (sequence->request.params.score()) return Score(result, sequence);
+  const int32_t id = result.tokens_size() == 1 ? result.tokens(0).token().token_id() : -1;
+  if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
+    return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
+  }
+  if (sequence->generation.tokens() == 0) sequence->first_token = clock_->Now();
+  counters_.set_generated_tokens(counters_.generated_tokens() + 1);
+  sequence->tokens.push_back(id);
+  Generation::Event event = sequence->generation.Add(result.tokens(0));
+  sequence->sink->OnToken(std::move(event.token));
+  if (event.finish.has_value()) {
+    Finish(sequence, *std::move(event.finish));
+  } else if (sequence->rope.MustRestart(sequence->tokens.size())) {
+    sequence->rope.Restart(sequence->tokens.size());
+    Restart(sequence);
+  }
+}
+
+void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
+  const auto send = [sequence](v1::ScoredToken scored) {
+    scored.set_token_id(sequence->tokens[sequence->scored++]);
+    sequence->sink->OnScored(std::move(scored));
+  };
+  if (sequence->scored == 0) {
+    sequence->first_token = clock_->Now();
+    send(v1::ScoredToken());  // nothing precedes the first
+  }
+  for (const v1::StepToken& row : result.tokens()) {
+    if (sequence->scored == sequence->tokens.size()) break;  // the row after the last token
+    v1::ScoredToken scored;
+    scored.set_logprob(row.token().logprob());
+    for (const v1::StepLogprob& top : row.top()) {
+      *scored.add_top_logprobs() = MakeTopLogprob(top, tokenizer_);
+    }
+    send(std::move(scored));
+  }
+  if (sequence->scored == sequence->tokens.size()) Finish(sequence, v1::Finish());
+}
+
+void Engine::Finish(Sequence* sequence, v1::Finish finish) {
+  const absl::Duration now = clock_->Now();
+  const int64_t tokens = sequence->generation.tokens();
+  finish.set_prompt_tokens(sequence->request.prompt.size());
+  finish.set_completion_tokens(tokens);
+  if (sequence->started != absl::InfiniteDuration()) {
+    finish.set_queue_s(absl::ToDoubleSeconds(sequence->started - sequence->arrived));
+  }
+  if (sequence->first_token != absl::InfiniteDuration()) {
+    finish.set_time_to_first_token_s(
+        absl::ToDoubleSeconds(sequence->first_token - sequence->arrived));
+    const double seconds = absl::ToDoubleSeconds(now - sequence->first_token);
+    if (tokens > 1 && seconds > 0) finish.set_tokens_per_s((tokens - 1) / seconds);
+  }
+  counters_.set_requests_finished(counters_.requests_finished() + 1);
+  const std::shared_ptr<RequestSink> sink = sequence->sink;
+  Remove(sequence);
+  sink->OnFinish(std::move(finish));
+}
+
+void Engine::Fail(Sequence* sequence, const absl::Status& why) {
+  if (absl::IsCancelled(why) || absl::IsDeadlineExceeded(why)) {
+    counters_.set_requests_cancelled(counters_.requests_cancelled() + 1);
+  } else {
+    counters_.set_requests_failed(counters_.requests_failed() + 1);
+  }
+  const std::shared_ptr<RequestSink> sink = sequence->sink;
+  Remove(sequence);
+  sink->OnError(why);
+}
+
+void Engine::Remove(Sequence* sequence) {
+  Release(sequence);
+  std::erase(running_, sequence);
+  std::erase(waiting_, sequence);
+  sequences_.erase(sequence->request_id);
+}
+
+void Engine::Release(Sequence* sequence) {
+  if (sequence->number == 0) return;
+  by_number_.erase(sequence->number);
+  released_.push_back(sequence->number);
+  blocks_->Free(&sequence->blocks);
+  sequence->number = 0;
+  sequence->scheduled = 0;
+}
+
+void Engine::Restart(Sequence* sequence) {
+  Release(sequence);
+  std::erase(running_, sequence);
+  waiting_.push_front(sequence);
+}
+
+void Engine::Pump() {
+  const absl::Duration now = clock_->Now();
+  std::vector<Sequence*> late;
+  for (const auto& [id, sequence] : sequences_) {
+    if (sequence->deadline <= now) late.push_back(sequence.get());
+  }
+  for (Sequence* sequence : late) Fail(sequence, absl::DeadlineExceededError("deadline exceeded"));
+  if (!epoch_.has_value()) return;
+  while (SendStep()) {
+  }
+  if (!released_.empty()) {
+    v1::StepHeader header;
+    Send(&header, /*decodes=*/false);
+  }
+}
+
+bool Engine::SendStep() {
+  const SchedulerState state = Snapshot();
+  const StepPlan plan = PlanStep(state);
+  // Indices of the plan are those of the snapshot.
+  std::vector<Sequence*> planned = running_;
+  planned.insert(planned.end(), waiting_.begin(), waiting_.begin() + plan.admitted);
+  for (int i : plan.preempted) Restart(planned[i]);
+  for (int i = 0; i < plan.admitted; ++i) {
+    Sequence* const sequence = waiting_.front();
+    waiting_.pop_front();
+    running_.push_back(sequence);
+    sequence->number = ++last_number_;
+    by_number_.emplace(sequence->number, sequence);
+    if (sequence->started == absl::InfiniteDuration()) {
+      sequence->started = clock_->Now();
+      counters_.set_prompt_tokens(counters_.prompt_tokens() + sequence->request.prompt.size());
+    }
+  }
+  if (plan.slices.empty()) return false;
+  v1::StepHeader header;
+  for (const PlannedSlice& slice : plan.slices) {
+    FillSlice(slice, planned[slice.sequence], header.add_slices());
+  }
+  Send(&header, plan.decodes);
+  return true;
+}
+
+SchedulerState Engine::Snapshot() const {
+  SchedulerState state;
+  for (const Sequence* sequence : running_) state.running.push_back(sequence->View());
+  // A step has no more slices than tokens.
+  for (const Sequence* sequence : waiting_) {
+    if (state.waiting.size() == options_.max_step_tokens) break;
+    state.waiting.push_back(sequence->View());
+  }
+  state.free_blocks = blocks_->free();
+  state.block_size = options_.block_size;
+  state.max_step_tokens = options_.max_step_tokens;
+  state.max_step_rows = options_.max_step_rows;
+  state.max_running = options_.max_sequences;
+  state.stages = epoch_->stages;
+  state.steps_in_flight = in_flight_.size();
+  state.max_steps_in_flight =
+      options_.max_steps_in_flight > 0 ? options_.max_steps_in_flight : epoch_->stages + 1;
+  for (const Step& step : in_flight_) state.decode_steps_in_flight += step.decodes;
+  return state;
+}
+
+void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice) {
+  const size_t held = sequence->blocks.size();
+  blocks_->Allocate(planned.new_blocks, &sequence->blocks);
+  for (size_t i = held; i < sequence->blocks.size(); ++i) {
+    slice->add_new_blocks(sequence->blocks[i]);
+  }
+  const auto first = sequence->tokens.begin() + planned.start;
+  slice->mutable_token_ids()->Add(first, first + planned.count);
+  slice->set_sequence(sequence->number);
+  slice->set_start(planned.start);
+  slice->set_logit_rows(planned.logit_rows);
+  slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
+  if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
+  const size_t end = planned.start + planned.count;
+  slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
+                                 ? sequence->tokens[end]
+                                 : -1);
+  sequence->scheduled = end;
+  sequence->last_step = last_step_ + 1;
+}
+
+void Engine::Send(v1::StepHeader* header, bool decodes) {
+  header->set_epoch(epoch_->number);
+  header->set_step(++last_step_);
+  header->mutable_released()->Add(released_.begin(), released_.end());
+  released_.clear();
+  in_flight_.push_back({last_step_, clock_->Now(), decodes});
+  counters_.set_steps(counters_.steps() + 1);
+  // A broken link ends the epoch from outside, and with it every sequence.
+  epoch_->sink->Send(*header);
+}
+
+absl::Duration Engine::NextDeadline() const {
+  absl::Duration next = absl::InfiniteDuration();
+  for (const auto& [id, sequence] : sequences_) next = std::min(next, sequence->deadline);
+  return next;
+}
+
+std::optional<absl::Duration> Engine::OldestStepSent() const {
+  if (in_flight_.empty()) return std::nullopt;
+  return in_flight_.front().sent;
+}
+
+v1::Counters Engine::counters() const {
+  v1::Counters counters = counters_;
+  counters.set_requests_running(running_.size());
+  counters.set_requests_waiting(waiting_.size());
+  counters.set_steps_in_flight(in_flight_.size());
+  if (blocks_.has_value()) counters.set_kv_blocks_used(blocks_->total() - blocks_->free());
+  return counters;
+}
+
+}  // namespace gantry

@@ -1,0 +1,135 @@
+#include "coordinator/epoch_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/bytes.h"
+#include "coordinator/blocks.h"
+
+namespace gantry {
+namespace {
+
+std::string Range(const ServedModel& model, const StagePlan& stage) {
+  const std::string& first = model.modules[stage.begin].name;
+  const std::string& last = model.modules[stage.end - 1].name;
+  return first == last ? first : absl::StrCat(first, " .. ", last);
+}
+
+}  // namespace
+
+std::string EpochPlan::StageModules(const ServedModel& model, int stage) const {
+  return Range(model, placement.stages[stage]);
+}
+
+std::string EpochPlan::Modules(const ServedModel& model, int worker) const {
+  std::vector<std::string> ranges;
+  for (const StagePlan& stage : placement.stages) {
+    if (stage.device == worker) ranges.push_back(Range(model, stage));
+  }
+  return absl::StrJoin(ranges, ", ");
+}
+
+std::optional<int> EpochPlan::FindWorker(uint64_t session) const {
+  for (int i = 0; i < workers.size(); ++i) {
+    if (workers[i].session == session) return i;
+  }
+  return std::nullopt;
+}
+
+absl::StatusOr<EpochPlan> MakeEpochPlan(uint64_t epoch, const ServedModel& model,
+                                        const CoordinatorOptions& options,
+                                        const std::optional<DeviceMap>& device_map,
+                                        std::vector<Member> workers) {
+  EpochPlan plan;
+  plan.epoch = epoch;
+  plan.workers = std::move(workers);
+  std::vector<DeviceSpec> devices;
+  for (const Member& worker : plan.workers) {
+    devices.push_back({worker.hello.name(), worker.hello.device().device(),
+                       worker.hello.device().memory_bytes()});
+  }
+  ServingShape shape;
+  shape.context = model.context;
+  shape.block_size = options.block_size;
+  shape.max_step_tokens = options.max_step_tokens;
+  shape.max_step_rows = MaxStepRows(options);
+  const auto place = [&](int64_t num_blocks) {
+    shape.num_blocks = num_blocks;
+    return device_map.has_value()
+               ? PlaceByMap(model.config, model.modules, shape, devices, *device_map)
+               : PlaceContiguous(model.config, model.modules, shape, devices);
+  };
+  // The most blocks that fit: `fits` do, `too_many` do not. All that are wanted usually do.
+  int64_t fits = BlocksFor(model.context, options.block_size);
+  absl::StatusOr<Placement> placement = place(fits);
+  if (!placement.ok()) return placement.status();
+  int64_t too_many = fits * options.batch + 1;
+  for (int64_t middle = too_many - 1; fits < middle; middle = fits + (too_many - fits) / 2) {
+    absl::StatusOr<Placement> larger = place(middle);
+    if (larger.ok()) {
+      fits = middle;
+      placement = std::move(larger);
+    } else {
+      too_many = middle;
+    }
+  }
+  shape.num_blocks = fits;
+  plan.shape = shape;
+  plan.placement = *std::move(placement);
+  return plan;
+}
+
+std::vector<v1::LoadRequest> MakeLoadRequests(const EpochPlan& plan, const ServedModel& model,
+                                              const CoordinatorOptions& options,
+                                              const v1::Endpoint& results) {
+  v1::LoadRequest common;
+  common.set_epoch(plan.epoch);
+  *common.mutable_model() = model.source;
+  common.mutable_kv()->set_block_size(plan.shape.block_size);
+  common.mutable_kv()->set_num_blocks(plan.shape.num_blocks);
+  common.mutable_kv()->set_context(plan.shape.context);
+  common.set_max_step_tokens(plan.shape.max_step_tokens);
+  common.set_max_step_rows(plan.shape.max_step_rows);
+  std::vector<v1::LoadRequest> requests(plan.workers.size(), common);
+  const std::vector<StagePlan>& stages = plan.placement.stages;
+  for (int i = 0; i < stages.size(); ++i) {
+    v1::StageAssignment* const out = requests[stages[i].device].add_stages();
+    out->set_index(i);
+    for (int module = stages[i].begin; module < stages[i].end; ++module) {
+      v1::ModuleAssignment* const assignment = out->add_modules();
+      assignment->set_name(model.modules[module].name);
+      const absl::string_view scheme = SchemeName(stages[i].scheme);
+      assignment->set_scheme(scheme.data(), scheme.size());
+    }
+    *out->mutable_next() =
+        i + 1 < stages.size() ? plan.workers[stages[i + 1].device].hello.endpoint() : results;
+    out->set_predicted_bytes(stages[i].predicted_bytes);
+  }
+  return requests;
+}
+
+std::string DescribePlan(const EpochPlan& plan, const ServedModel& model) {
+  std::string text = absl::StrFormat("placement of epoch %d: %d blocks of %d tokens", plan.epoch,
+                                     plan.shape.num_blocks, plan.shape.block_size);
+  for (int i = 0; i < plan.placement.stages.size(); ++i) {
+    const StagePlan& stage = plan.placement.stages[i];
+    absl::StrAppendFormat(&text, "\n  stage %-3d %-16s %-5s %10s  %s", i,
+                          plan.workers[stage.device].hello.name(),
+                          std::string(SchemeName(stage.scheme)), FormatBytes(stage.predicted_bytes),
+                          Range(model, stage));
+  }
+  for (int i = 0; i < plan.workers.size(); ++i) {
+    const DeviceLedger& ledger = plan.placement.ledgers[i];
+    absl::StrAppendFormat(&text,
+                          "\n  worker %-20s weights %s, keys and values %s, workspace %s of %s",
+                          plan.workers[i].hello.name(), FormatBytes(ledger.weights_bytes),
+                          FormatBytes(ledger.kv_cache_bytes), FormatBytes(ledger.workspace_bytes),
+                          FormatBytes(ledger.capacity_bytes));
+  }
+  return text;
+}
+
+}  // namespace gantry

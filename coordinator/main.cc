@@ -1,0 +1,82 @@
+// The coordinator: waits for workers, places the model on them, and serves it.
+
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/exit_code.h"
+#include "base/flags.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/version.h"
+#include "coordinator/coordinator_flags.h"
+#include "coordinator/exit_request.h"
+#include "coordinator/grpc_log.h"
+#include "coordinator/served_model.h"
+#include "coordinator/server.h"
+#include "plan/placement.h"
+
+namespace gantry {
+namespace {
+
+int Fail(int exit_code, const absl::Status& status) {
+  LogError(status.message());
+  return exit_code;
+}
+
+absl::StatusOr<std::optional<DeviceMap>> ReadDeviceMap(const std::string& path) {
+  if (path.empty()) return std::optional<DeviceMap>();
+  absl::StatusOr<Json> json = ReadJsonFile(path);
+  if (!json.ok()) return json.status();
+  absl::StatusOr<DeviceMap> map = ParseDeviceMap(*json, path);
+  if (!map.ok()) return map.status();
+  return std::optional<DeviceMap>(*std::move(map));
+}
+
+int Run(const CoordinatorOptions& options) {
+  ExitRequest* const exit_request = ExitRequest::Get();
+  RouteGrpcLog();
+  LogInfo(absl::StrCat("version ", kVersion, ", protocol ", kProtocolVersion));
+  const absl::StatusOr<Credentials> credentials = Credentials::Load(options.tls);
+  if (!credentials.ok()) return Fail(kExitUsage, credentials.status());
+  absl::StatusOr<std::optional<DeviceMap>> device_map = ReadDeviceMap(options.device_map);
+  if (!device_map.ok()) return Fail(kExitUsage, device_map.status());
+  const absl::StatusOr<std::unique_ptr<ServedModel>> model = ServedModel::Open(options);
+  if (!model.ok()) return Fail(kExitBadCheckpoint, model.status());
+
+  absl::StatusOr<std::unique_ptr<Server>> server =
+      Server::Start(&options, model->get(), *std::move(device_map), &*credentials,
+                    [exit_request](const absl::Status& status) {
+                      exit_request->Set(kExitDoesNotFit, std::string(status.message()));
+                    });
+  if (!server.ok()) {
+    return Fail(absl::IsInvalidArgument(server.status()) ? kExitUsage : kExitFailed,
+                server.status());
+  }
+  LogInfo(absl::StrCat("listening on ", (*server)->address()));
+  std::string message;
+  const int exit_code = exit_request->Wait(&message);
+  (*server)->Stop([exit_code] { return exit_code != kExitDone; });
+  if (!message.empty()) LogError(absl::StrCat("the model does not fit: ", message));
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace gantry
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> arguments = gantry::ParseFlags(
+      argc, argv,
+      "coordinator --model DIR_or_NAME [--listen HOST:PORT] [--min_workers N]\n\n"
+      "Waits for workers, places the model on them and serves it over gRPC.",
+      {"coordinator/coordinator_flags.cc"});
+  if (!arguments.empty()) {
+    gantry::UsageError(absl::StrCat("unexpected argument \"", arguments[0], "\""));
+  }
+  const absl::StatusOr<gantry::CoordinatorOptions> options = gantry::OptionsFromFlags();
+  if (!options.ok()) gantry::UsageError(options.status().message());
+  return gantry::Run(*options);
+}

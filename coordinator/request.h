@@ -1,0 +1,57 @@
+#ifndef GANTRY_COORDINATOR_REQUEST_H_
+#define GANTRY_COORDINATOR_REQUEST_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "model/checkpoint.h"
+#include "model/text/chat_template.h"
+#include "model/text/tokenizer.h"
+#include "proto/inference.pb.h"
+#include "proto/stage.pb.h"
+
+namespace gantry {
+
+// What of the model a request is checked against.
+struct RequestContext {
+  int64_t vocab_size = 0;
+  int64_t context = 0;  // tokens a sequence may have
+  GenerationConfig generation;
+  const Tokenizer* tokenizer = nullptr;         // null: the model has none
+  const ChatTemplate* chat_template = nullptr;  // null: the model has none
+};
+
+// A request that was checked: nothing of it can surprise what comes after the door.
+struct Request {
+  std::vector<int32_t> prompt;  // never empty, all within the vocabulary
+  v1::SequenceParams params;
+  int64_t max_new_tokens = 0;     // at most what the context leaves room for
+  std::vector<std::string> stop;  // none empty
+  bool logprobs = false;
+};
+
+inline constexpr int kMaxStopStrings = 16;
+inline constexpr int kMaxStopBytes = 1024;
+inline constexpr int kMaxTopLogprobs = 20;
+inline constexpr int kMaxChatMessages = 4096;
+inline constexpr int kMaxRoleBytes = 64;
+
+// INVALID_ARGUMENT "FIELD: expected ..., found ..." for what is malformed or out of range,
+// FAILED_PRECONDITION for text or chat without a tokenizer or a chat template. `random_seed` is
+// taken when the request has none.
+absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
+                                      const RequestContext& context, uint64_t random_seed);
+absl::StatusOr<Request> CheckScore(const v1::ScoreRequest& request, const RequestContext& context);
+
+// The text of a prompt or a chat, with what a user typed marked.
+absl::StatusOr<MarkedText> RenderChat(const v1::Chat& chat, const RequestContext& context);
+// FAILED_PRECONDITION without a tokenizer.
+absl::StatusOr<std::vector<int32_t>> Encode(const MarkedText& text, bool add_special_tokens,
+                                            const RequestContext& context);
+absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size);
+
+}  // namespace gantry
+
+#endif  // GANTRY_COORDINATOR_REQUEST_H_

@@ -1,0 +1,37 @@
+#ifndef GANTRY_COORDINATOR_SERVED_MODEL_H_
+#define GANTRY_COORDINATOR_SERVED_MODEL_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "coordinator/options.h"
+#include "coordinator/request.h"
+#include "model/checkpoint.h"
+#include "model/text/chat_template.h"
+#include "model/text/tokenizer.h"
+#include "proto/stage.pb.h"
+
+namespace gantry {
+
+// What the coordinator knows of the model: everything but the weights. Immutable once open.
+struct ServedModel {
+  std::string name;  // as given
+  ModelConfig config;
+  std::vector<ModuleSpec> modules;
+  GenerationConfig generation;
+  int64_t context = 0;                          // tokens a sequence may have
+  std::unique_ptr<Tokenizer> tokenizer;         // null: the folder has none
+  std::unique_ptr<ChatTemplate> chat_template;  // null: none, or one that does not parse
+  v1::ModelSource source;                       // what workers are told to load
+
+  // Errors name the file. A model without a tokenizer takes token ids alone.
+  static absl::StatusOr<std::unique_ptr<ServedModel>> Open(const CoordinatorOptions& options);
+
+  RequestContext request_context() const;
+};
+
+}  // namespace gantry
+
+#endif  // GANTRY_COORDINATOR_SERVED_MODEL_H_

@@ -1,0 +1,121 @@
+#include "coordinator/server.h"
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "coordinator/listen_address.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "proto/channel.h"
+#include "proto/host_id.h"
+
+namespace gantry {
+namespace {
+
+constexpr int kMaxMessageBytes = 64 << 20;
+constexpr absl::Duration kDrainPoll = absl::Milliseconds(20);
+constexpr absl::Duration kShutdownTime = absl::Seconds(1);
+
+EngineOptions MakeEngineOptions(const CoordinatorOptions& options) {
+  EngineOptions engine;
+  engine.block_size = options.block_size;
+  engine.max_step_tokens = options.max_step_tokens;
+  engine.max_step_rows = MaxStepRows(options);
+  engine.max_sequences = options.max_sequences;
+  engine.max_queue = options.max_queue;
+  engine.max_steps_in_flight = options.max_steps_in_flight;
+  return engine;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(
+    const CoordinatorOptions* options, const ServedModel* model,
+    std::optional<DeviceMap> device_map, const Credentials* credentials,
+    std::function<void(const absl::Status&)> on_misfit) {
+  GANTRY_RETURN_IF_ERROR(credentials->CheckAddress(options->listen));
+  GANTRY_RETURN_IF_ERROR(CheckListenAddress(options->listen, options->advertise));
+  std::unique_ptr<Server> server(
+      new Server(options, model, std::move(device_map), credentials, std::move(on_misfit)));
+  GANTRY_RETURN_IF_ERROR(server->Listen());
+  v1::Endpoint results;
+  results.set_address(options->advertise.empty() ? server->address_ : options->advertise);
+  if (server->socket_folder_.has_value()) {
+    results.set_unix_path(server->socket_folder_->socket());
+    results.set_host_id(HostId());
+  }
+  server->cluster_.Start(std::move(results));
+  return server;
+}
+
+Server::Server(const CoordinatorOptions* options, const ServedModel* model,
+               std::optional<DeviceMap> device_map, const Credentials* credentials,
+               std::function<void(const absl::Status&)> on_misfit)
+    : options_(options),
+      credentials_(credentials),
+      engine_(MakeEngineOptions(*options), &model->config, model->tokenizer.get(), Clock::Real()),
+      cluster_(options, model, std::move(device_map), credentials, Clock::Real(), &engine_,
+               {[this](bool ready) { SetServing(ready); }, std::move(on_misfit)}),
+      inference_(model, &engine_, &cluster_, credentials),
+      registry_(&cluster_, credentials),
+      results_(&cluster_, &engine_, credentials) {}
+
+Server::~Server() {
+  Stop([] { return true; });
+}
+
+absl::Status Server::Listen() {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  ConfigureServer(&builder, kMaxMessageBytes);
+  const bool on_socket = absl::StartsWith(options_->listen, "unix:");
+  int port = 0;
+  builder.AddListeningPort(options_->listen,
+                           on_socket ? grpc::InsecureServerCredentials() : credentials_->Server(),
+                           &port);
+  // Without the socket, workers of this host use TCP like all others.
+  socket_folder_ = SocketFolder::Make();
+  if (socket_folder_.has_value()) {
+    builder.AddListeningPort(absl::StrCat("unix:", socket_folder_->socket()),
+                             grpc::InsecureServerCredentials());
+  }
+  builder.RegisterService(&inference_);
+  builder.RegisterService(&registry_);
+  builder.RegisterService(&results_);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return ExplainListenFailure(options_->listen);
+  SetServing(false);
+  address_ =
+      on_socket ? options_->listen : absl::StrCat(HostOfAddress(options_->listen), ":", port);
+  return absl::OkStatus();
+}
+
+void Server::SetServing(bool serving) {
+  grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
+  for (const char* service : {"", v1::Inference::service_full_name()}) {
+    health->SetServingStatus(service, serving);
+  }
+}
+
+void Server::Stop(const std::function<bool()>& hurry) {
+  if (server_ == nullptr) return;
+  const absl::Status why = absl::UnavailableError("the coordinator is being stopped");
+  SetServing(false);
+  engine_.RefuseNew(why);
+  const absl::Time end = absl::Now() + options_->drain;
+  while (!hurry() && absl::Now() < end) {
+    const v1::Counters counters = engine_.report().counters;
+    if (counters.requests_running() + counters.requests_waiting() == 0) break;
+    absl::SleepFor(kDrainPoll);
+  }
+  cluster_.Stop(why);
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownTime));
+  server_ = nullptr;
+}
+
+}  // namespace gantry

@@ -1,0 +1,66 @@
+#ifndef GANTRY_COORDINATOR_SERVER_H_
+#define GANTRY_COORDINATOR_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "coordinator/cluster.h"
+#include "coordinator/engine_loop.h"
+#include "coordinator/inference_service.h"
+#include "coordinator/options.h"
+#include "coordinator/registry_service.h"
+#include "coordinator/result_service.h"
+#include "coordinator/served_model.h"
+#include "coordinator/socket_folder.h"
+#include "proto/credentials.h"
+
+namespace gantry {
+
+// Everything a coordinator serves, on one port: Inference, Registry, Stage (for results), health
+// and reflection; and the same on a UNIX socket that only its user may enter.
+class Server {
+ public:
+  // Listens and waits for workers. `on_misfit` is called when the first placement does not fit.
+  // INVALID_ARGUMENT for an address that workers could not be told, FAILED_PRECONDITION for one
+  // that may not be served, UNAVAILABLE when the port cannot be had. The pointers outlive the
+  // server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const CoordinatorOptions* options, const ServedModel* model,
+      std::optional<DeviceMap> device_map, const Credentials* credentials,
+      std::function<void(const absl::Status&)> on_misfit);
+  ~Server();
+
+  // HOST:PORT with the port that was chosen, or unix:PATH.
+  const std::string& address() const { return address_; }
+
+  // Takes no new requests and waits for those that run, at most options.drain; then ends them.
+  // Workers unload. `hurry`, asked now and then, cuts the wait short.
+  void Stop(const std::function<bool()>& hurry);
+
+ private:
+  Server(const CoordinatorOptions* options, const ServedModel* model,
+         std::optional<DeviceMap> device_map, const Credentials* credentials,
+         std::function<void(const absl::Status&)> on_misfit);
+  absl::Status Listen();
+  void SetServing(bool serving);
+
+  const CoordinatorOptions* const options_;
+  const Credentials* const credentials_;
+  std::string address_;
+  std::optional<SocketFolder> socket_folder_;
+  EngineLoop engine_;
+  Cluster cluster_;
+  InferenceService inference_;
+  RegistryService registry_;
+  ResultService results_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace gantry
+
+#endif  // GANTRY_COORDINATOR_SERVER_H_

@@ -1,0 +1,425 @@
+#include "coordinator/engine.h"
+
+#include <deque>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "tests/coordinator/fake_tokenizer.h"
+#include "tests/status_matchers.h"
+
+namespace gantry {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// Stands for all stages: checks every frame as a stage would and answers when told to. The token
+// after t is t + 1.
+class FakePipeline : public StepSink {
+ public:
+  bool Send(const v1::StepHeader& header) override {
+    EXPECT_EQ(header.step(), ++last_step_);
+    for (uint64_t released : header.released()) {
+      EXPECT_EQ(tables_.erase(released), 1) << "released twice, or never known";
+    }
+    std::set<uint64_t> seen;
+    for (const v1::SequenceSlice& slice : header.slices()) {
+      EXPECT_TRUE(seen.insert(slice.sequence()).second);
+      if (slice.start() == 0) {
+        EXPECT_TRUE(slice.has_params());
+        EXPECT_EQ(tables_.count(slice.sequence()), 0);
+      }
+      Table& table = tables_[slice.sequence()];
+      EXPECT_EQ(slice.start(), table.tokens.size()) << "a gap";
+      table.tokens.insert(table.tokens.end(), slice.token_ids().begin(), slice.token_ids().end());
+      table.blocks.insert(table.blocks.end(), slice.new_blocks().begin(), slice.new_blocks().end());
+      table.rope_lengths.insert(table.rope_lengths.end(), slice.token_ids_size(),
+                                slice.rope_length());
+      if (slice.has_params()) table.params = slice.params();
+    }
+    std::set<uint32_t> blocks;
+    for (const auto& [id, table] : tables_) {
+      for (uint32_t block : table.blocks) EXPECT_TRUE(blocks.insert(block).second) << "two owners";
+    }
+    frames_.push_back(header);
+    sent_.push_back(header);
+    return true;
+  }
+
+  // The result of the oldest step on its way.
+  v1::StepHeader Next() {
+    v1::StepHeader header = frames_.front();
+    frames_.pop_front();
+    v1::StepHeader result;
+    result.set_epoch(header.epoch());
+    result.set_step(header.step());
+    for (const v1::SequenceSlice& slice : header.slices()) {
+      if (slice.logit_rows() == 0) continue;
+      v1::SliceResult* out = result.add_results();
+      out->set_sequence(slice.sequence());
+      const bool score = slice.following_token() >= 0 || slice.logit_rows() > 1;
+      for (int i = 0; i < slice.logit_rows(); ++i) {
+        const int at = slice.token_ids_size() - slice.logit_rows() + i;
+        v1::StepLogprob* token = out->add_tokens()->mutable_token();
+        token->set_token_id((slice.token_ids(at) + 1) % 256);
+        token->set_logprob(score ? -slice.token_ids(at) : -1);
+      }
+    }
+    return result;
+  }
+
+  struct Table {
+    std::vector<int32_t> tokens;
+    std::vector<uint32_t> blocks;
+    std::vector<int64_t> rope_lengths;
+    v1::SequenceParams params;
+  };
+  bool idle() const { return frames_.empty(); }
+  const std::map<uint64_t, Table>& tables() const { return tables_; }
+  const std::vector<v1::StepHeader>& sent() const { return sent_; }
+
+ private:
+  uint64_t last_step_ = 0;
+  std::map<uint64_t, Table> tables_;
+  std::deque<v1::StepHeader> frames_;
+  std::vector<v1::StepHeader> sent_;
+};
+
+struct Client : RequestSink {
+  void OnToken(v1::GeneratedToken token) override {
+    EXPECT_FALSE(ended);
+    EXPECT_EQ(token.index(), ids.size());
+    ids.push_back(token.token_id());
+    text += token.text();
+  }
+  void OnScored(v1::ScoredToken token) override { scored.push_back(token); }
+  void OnFinish(v1::Finish f) override {
+    EXPECT_FALSE(ended);
+    ended = true;
+    text += f.text();
+    finish = f;
+  }
+  void OnError(const absl::Status& s) override {
+    EXPECT_FALSE(ended);
+    ended = true;
+    status = s;
+  }
+  std::vector<int32_t> ids;
+  std::string text;
+  std::vector<v1::ScoredToken> scored;
+  bool ended = false;
+  v1::Finish finish;
+  absl::Status status;
+};
+
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() {
+    config_.vocab_size = 256;
+    options_.block_size = 4;
+    options_.max_step_tokens = 16;
+    options_.max_step_rows = 16;
+    options_.max_queue = 4;
+  }
+
+  void Begin(int64_t num_blocks = 64, int stages = 1) {
+    engine_.emplace(options_, &config_, &tokenizer_, &clock_);
+    engine_->BeginEpoch({1, stages, num_blocks, &pipeline_});
+  }
+
+  static Request Prompt(std::vector<int32_t> ids, int64_t max_new_tokens) {
+    Request request;
+    request.prompt = std::move(ids);
+    request.max_new_tokens = max_new_tokens;
+    request.params.set_prompt_tokens(request.prompt.size());
+    return request;
+  }
+
+  std::shared_ptr<Client> Submit(Request request,
+                                 absl::Duration timeout = absl::InfiniteDuration()) {
+    auto client = std::make_shared<Client>();
+    engine_->Submit(++last_id_, std::move(request), client, clock_.Now() + timeout);
+    engine_->Pump();
+    return client;
+  }
+
+  void Return() {
+    ASSERT_FALSE(pipeline_.idle());
+    engine_->OnResult(pipeline_.Next());
+    engine_->Pump();
+  }
+  void ReturnAll() {
+    while (!pipeline_.idle()) Return();
+  }
+  void ExpectNothingLeft() {
+    ReturnAll();
+    EXPECT_THAT(pipeline_.tables(), IsEmpty());
+    EXPECT_EQ(engine_->counters().kv_blocks_used(), 0);
+  }
+
+  EngineOptions options_;
+  ModelConfig config_;
+  FakeTokenizer tokenizer_;
+  FakeClock clock_;
+  FakePipeline pipeline_;
+  std::optional<Engine> engine_;
+  uint64_t last_id_ = 0;
+};
+
+TEST_F(EngineTest, GeneratesToTheLimitAndReleasesEverything) {
+  Begin();
+  const auto client = Submit(Prompt({'a', 'b'}, 3));
+  clock_.Advance(absl::Seconds(2));
+  Return();
+  clock_.Advance(absl::Seconds(1));
+  ReturnAll();
+  EXPECT_THAT(client->ids, ElementsAre('c', 'd', 'e'));
+  EXPECT_EQ(client->text, "cde");
+  EXPECT_EQ(client->finish.reason(), v1::FINISH_REASON_LENGTH);
+  EXPECT_EQ(client->finish.prompt_tokens(), 2);
+  EXPECT_EQ(client->finish.completion_tokens(), 3);
+  EXPECT_EQ(client->finish.time_to_first_token_s(), 2);
+  EXPECT_EQ(client->finish.tokens_per_s(), 2);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, NoTokensWantedEndsAtOnce) {
+  Begin();
+  const auto client = Submit(Prompt({'a'}, 0));
+  EXPECT_TRUE(client->ended);
+  EXPECT_EQ(client->finish.reason(), v1::FINISH_REASON_LENGTH);
+  EXPECT_THAT(pipeline_.sent(), IsEmpty());
+}
+
+TEST_F(EngineTest, AStopStringAcrossTokensEndsIt) {
+  Begin();
+  Request request = Prompt({'a'}, 50);
+  request.stop = {"def"};
+  const auto client = Submit(std::move(request));
+  ReturnAll();
+  EXPECT_EQ(client->text, "bc");
+  EXPECT_THAT(client->ids, SizeIs(5));
+  EXPECT_EQ(client->finish.reason(), v1::FINISH_REASON_STOP);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, LongPromptsGoInChunksWithoutWaiting) {
+  options_.max_steps_in_flight = 4;
+  Begin();
+  const auto client = Submit(Prompt(std::vector<int32_t>(40, 'x'), 1));
+  EXPECT_THAT(pipeline_.sent(), SizeIs(3));
+  ReturnAll();
+  EXPECT_THAT(client->ids, ElementsAre('y'));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, ManyRequestsGiveTheSameTokensAsOne) {
+  options_.max_queue = 64;
+  Begin(12, 3);
+  std::vector<std::shared_ptr<Client>> clients;
+  for (int i = 0; i < 30; ++i) {
+    clients.push_back(Submit(Prompt(std::vector<int32_t>(1 + i % 9, 'a' + i % 5), 1 + i % 13)));
+  }
+  ReturnAll();
+  for (int i = 0; i < 30; ++i) {
+    std::vector<int32_t> expected;
+    for (int t = 0; t < 1 + i % 13; ++t) expected.push_back('a' + i % 5 + 1 + t);
+    EXPECT_EQ(clients[i]->ids, expected) << i;
+  }
+  EXPECT_EQ(engine_->counters().requests_finished(), 30);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, CancellingReleasesInTheNextStep) {
+  Begin();
+  const auto client = Submit(Prompt({'a'}, 50));
+  Return();
+  const uint64_t number = pipeline_.tables().begin()->first;
+  engine_->Cancel(last_id_, absl::CancelledError("gone"));
+  engine_->Pump();
+  EXPECT_THAT(pipeline_.sent().back().released(), ElementsAre(number));
+  EXPECT_THAT(pipeline_.sent().back().slices(), IsEmpty());
+  EXPECT_EQ(engine_->counters().kv_blocks_used(), 0);
+  EXPECT_THAT(client->status, StatusIs(absl::StatusCode::kCancelled, HasSubstr("gone")));
+  const size_t tokens = client->ids.size();
+  ReturnAll();
+  EXPECT_EQ(client->ids.size(), tokens);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, CancellingOneLeavesTheOthersAlone) {
+  Begin();
+  const auto kept = Submit(Prompt({'a'}, 5));
+  const auto cancelled = Submit(Prompt({'k'}, 5));
+  Return();
+  engine_->Cancel(last_id_, absl::CancelledError("gone"));
+  ReturnAll();
+  EXPECT_THAT(kept->ids, ElementsAre('b', 'c', 'd', 'e', 'f'));
+  EXPECT_TRUE(cancelled->ended);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, ADeadlineEndsRunningAndWaitingRequests) {
+  options_.max_sequences = 1;
+  Begin();
+  const auto running = Submit(Prompt({'a'}, 50), absl::Seconds(10));
+  const auto waiting = Submit(Prompt({'b'}, 50), absl::Seconds(5));
+  EXPECT_EQ(engine_->NextDeadline(), clock_.Now() + absl::Seconds(5));
+  clock_.Advance(absl::Seconds(5));
+  engine_->Pump();
+  EXPECT_THAT(waiting->status, StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("")));
+  EXPECT_FALSE(running->ended);
+  clock_.Advance(absl::Seconds(5));
+  engine_->Pump();
+  EXPECT_THAT(running->status, StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("")));
+  EXPECT_EQ(engine_->NextDeadline(), absl::InfiniteDuration());
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, AFullQueueRefuses) {
+  options_.max_sequences = 1;
+  Begin();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(Submit(Prompt({'a'}, 2))->ended);
+  const auto refused = Submit(Prompt({'a'}, 2));
+  EXPECT_THAT(refused->status,
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("queue is full")));
+  EXPECT_EQ(engine_->counters().requests_rejected(), 1);
+  ExpectNothingLeft();
+  EXPECT_EQ(engine_->counters().requests_finished(), 5);
+}
+
+TEST_F(EngineTest, TheEndOfAnEpochFailsEveryRequestWithTheReason) {
+  options_.max_sequences = 1;
+  Begin();
+  const auto running = Submit(Prompt({'a'}, 9));
+  const auto waiting = Submit(Prompt({'b'}, 9));
+  engine_->EndEpoch(absl::UnavailableError("worker w1 (model.layers.0) was lost"));
+  const auto later = Submit(Prompt({'c'}, 9));
+  for (const auto& client : {running, waiting, later}) {
+    EXPECT_THAT(client->status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("worker w1")));
+  }
+}
+
+TEST_F(EngineTest, ResultsOfAnEarlierEpochAreIgnored) {
+  Begin();
+  Submit(Prompt({'a'}, 9));
+  const v1::StepHeader stale = pipeline_.Next();
+  engine_->EndEpoch(absl::UnavailableError("lost"));
+  FakePipeline second;
+  engine_->BeginEpoch({2, 1, 64, &second});
+  const auto client = Submit(Prompt({'k'}, 2));
+  engine_->OnResult(stale);
+  EXPECT_EQ(engine_->stale_results(), 1);
+  EXPECT_THAT(client->ids, IsEmpty());
+  while (!second.idle()) {
+    engine_->OnResult(second.Next());
+    engine_->Pump();
+  }
+  EXPECT_THAT(client->ids, ElementsAre('l', 'm'));
+  engine_.reset();
+}
+
+TEST_F(EngineTest, AResultOfAStepNeverSentIsIgnored) {
+  Begin();
+  const auto client = Submit(Prompt({'a'}, 9));
+  v1::StepHeader result = pipeline_.Next();
+  result.set_step(result.step() + 1);
+  engine_->OnResult(result);
+  EXPECT_EQ(engine_->stale_results(), 1);
+  EXPECT_THAT(client->ids, IsEmpty());
+}
+
+TEST_F(EngineTest, AFailedSliceFailsItsRequestAlone) {
+  Begin();
+  const auto failed = Submit(Prompt({'a'}, 3));
+  const auto other = Submit(Prompt({'k'}, 3));
+  v1::StepHeader result = pipeline_.Next();
+  result.mutable_results(0)->clear_tokens();
+  result.mutable_results(0)->set_error("non-finite at model.layers.3 on worker w2");
+  engine_->OnResult(result);
+  engine_->Pump();
+  ExpectNothingLeft();
+  EXPECT_THAT(failed->status, StatusIs(absl::StatusCode::kInternal, HasSubstr("model.layers.3")));
+  EXPECT_THAT(other->ids, SizeIs(3));
+}
+
+TEST_F(EngineTest, ATokenOutsideTheVocabularyFailsTheRequest) {
+  Begin();
+  const auto client = Submit(Prompt({'a'}, 3));
+  v1::StepHeader result = pipeline_.Next();
+  result.mutable_results(0)->mutable_tokens(0)->mutable_token()->set_token_id(256);
+  engine_->OnResult(result);
+  engine_->Pump();
+  EXPECT_THAT(client->status, StatusIs(absl::StatusCode::kInternal, HasSubstr("malformed")));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, ScoresEveryTokenButTheFirst) {
+  options_.max_step_rows = 3;
+  Begin();
+  Request request = Prompt({'a', 'b', 'c', 'd', 'e', 'f', 'g'}, 0);
+  request.params.set_score(true);
+  const auto client = Submit(std::move(request));
+  ReturnAll();
+  ASSERT_THAT(client->scored, SizeIs(7));
+  EXPECT_FALSE(client->scored[0].has_logprob());
+  for (int i = 1; i < 7; ++i) {
+    EXPECT_EQ(client->scored[i].token_id(), 'a' + i);
+    EXPECT_EQ(client->scored[i].logprob(), -('a' + i - 1));
+  }
+  EXPECT_EQ(pipeline_.sent()[0].slices(0).following_token(), 'd');
+  EXPECT_TRUE(client->ended);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, APreemptedSequenceIsComputedAgainAndGoesOn) {
+  // Four blocks of four tokens: two sequences that grow to twelve tokens cannot both stay.
+  Begin(4);
+  const auto older = Submit(Prompt({'a', 'a', 'a'}, 9));
+  const auto younger = Submit(Prompt({'k', 'k', 'k'}, 9));
+  ReturnAll();
+  EXPECT_EQ(older->text, "bcdefghij");
+  EXPECT_EQ(younger->text, "lmnopqrst");
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, LongRopeComputesAgainWhenTheLongFactorsTakeOver) {
+  config_.rope.type = RopeConfig::Type::kLongRope;
+  config_.rope.original_max_position_embeddings = 4;
+  config_.max_position_embeddings = 64;
+  Begin();
+  const auto client = Submit(Prompt({'a', 'b'}, 5));
+  std::map<uint64_t, std::vector<int64_t>> ropes;
+  while (!pipeline_.idle()) {
+    for (const auto& [number, table] : pipeline_.tables()) ropes[number] = table.rope_lengths;
+    Return();
+  }
+  EXPECT_EQ(client->text, "cdefg");
+  ASSERT_THAT(ropes, SizeIs(2));
+  EXPECT_THAT(ropes[1], ElementsAre(2, 2, 3, 4));
+  EXPECT_THAT(ropes[2], ElementsAre(5, 5, 5, 5, 5, 6));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, DynamicRopeKeepsEarlierKeys) {
+  config_.rope.type = RopeConfig::Type::kDynamic;
+  config_.rope.original_max_position_embeddings = 4;
+  config_.max_position_embeddings = 4;
+  Begin();
+  const auto client = Submit(Prompt({'a', 'b', 'c'}, 4));
+  std::map<uint64_t, std::vector<int64_t>> ropes;
+  while (!pipeline_.idle()) {
+    for (const auto& [number, table] : pipeline_.tables()) ropes[number] = table.rope_lengths;
+    Return();
+  }
+  ASSERT_THAT(ropes, SizeIs(1));
+  EXPECT_THAT(ropes[1], ElementsAre(3, 3, 3, 4, 5, 6));
+  EXPECT_EQ(client->text, "defg");
+}
+
+}  // namespace
+}  // namespace gantry

@@ -1,0 +1,159 @@
+#include "coordinator/request.h"
+
+#include <limits>
+
+#include "tests/coordinator/fake_tokenizer.h"
+#include "tests/status_matchers.h"
+
+namespace gantry {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+class RequestTest : public ::testing::Test {
+ protected:
+  RequestTest() {
+    context_.vocab_size = 300;
+    context_.context = 32;
+    context_.tokenizer = &tokenizer_;
+    context_.generation.eos_token_ids = {2, 7};
+  }
+
+  absl::StatusOr<Request> Check(const v1::GenerateRequest& request) {
+    return CheckGenerate(request, context_, 5);
+  }
+  void ExpectRefused(const v1::GenerateRequest& request, absl::string_view field) {
+    EXPECT_THAT(Check(request),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(std::string(field))));
+  }
+  static v1::GenerateRequest Ids(std::vector<int32_t> ids) {
+    v1::GenerateRequest request;
+    request.mutable_token_ids()->mutable_ids()->Add(ids.begin(), ids.end());
+    return request;
+  }
+
+  FakeTokenizer tokenizer_;
+  RequestContext context_;
+};
+
+TEST_F(RequestTest, TokenIdsAreTakenAsTheyAre) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request request, Check(Ids({0, 299})));
+  EXPECT_THAT(request.prompt, ElementsAre(0, 299));
+  EXPECT_EQ(request.max_new_tokens, 30);
+  EXPECT_THAT(request.params.end_token_ids(), ElementsAre(2, 7));
+  EXPECT_EQ(request.params.prompt_tokens(), 2);
+  EXPECT_EQ(request.params.seed(), 5);
+}
+
+TEST_F(RequestTest, TokenIdsOutsideTheVocabularyAreRefused) {
+  for (int32_t id :
+       {-1, 300, std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::min()}) {
+    ExpectRefused(Ids({1, id}), "token_ids[1]");
+  }
+}
+
+TEST_F(RequestTest, AnInputIsNeeded) {
+  ExpectRefused(v1::GenerateRequest(), "input");
+  ExpectRefused(Ids({}), "prompt");
+}
+
+TEST_F(RequestTest, APromptGetsSpecialTokensUnlessToldOtherwise) {
+  v1::GenerateRequest request;
+  request.set_prompt("a");
+  GANTRY_ASSERT_OK_AND_ASSIGN(Request checked, Check(request));
+  EXPECT_THAT(checked.prompt, ElementsAre(FakeTokenizer::kBos, 'a'));
+  request.set_add_special_tokens(false);
+  GANTRY_ASSERT_OK_AND_ASSIGN(checked, Check(request));
+  EXPECT_THAT(checked.prompt, ElementsAre('a'));
+  request.set_prompt("");
+  ExpectRefused(request, "prompt");
+}
+
+TEST_F(RequestTest, APromptThatIsNotUtf8IsRefused) {
+  v1::GenerateRequest request;
+  request.set_prompt("\xff");
+  ExpectRefused(request, "prompt: expected UTF-8");
+}
+
+TEST_F(RequestTest, ThePromptLeavesRoomInTheContext) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request request, Check(Ids(std::vector<int32_t>(31, 1))));
+  EXPECT_EQ(request.max_new_tokens, 1);
+  ExpectRefused(Ids(std::vector<int32_t>(32, 1)), "context of 32");
+}
+
+TEST_F(RequestTest, NumbersOfTokensAreChecked) {
+  v1::GenerateRequest request = Ids({1});
+  request.set_max_new_tokens(-1);
+  ExpectRefused(request, "max_new_tokens");
+  request.set_max_new_tokens(std::numeric_limits<int32_t>::min());
+  ExpectRefused(request, "max_new_tokens");
+  request.set_max_new_tokens(std::numeric_limits<int32_t>::max());
+  EXPECT_EQ(Check(request)->max_new_tokens, 31);
+  request.set_max_new_tokens(0);
+  EXPECT_EQ(Check(request)->max_new_tokens, 0);
+  request.set_min_new_tokens(1);
+  ExpectRefused(request, "min_new_tokens");
+  request.clear_max_new_tokens();
+  request.set_min_new_tokens(-1);
+  ExpectRefused(request, "min_new_tokens");
+}
+
+TEST_F(RequestTest, StopStringsAreFewAndShort) {
+  v1::GenerateRequest request = Ids({1});
+  request.add_stop("");
+  ExpectRefused(request, "stop");
+  request.set_stop(0, std::string(kMaxStopBytes + 1, 'x'));
+  ExpectRefused(request, "stop");
+  request.set_stop(0, "\xc3");
+  ExpectRefused(request, "stop");
+  request.set_stop(0, std::string(kMaxStopBytes, 'x'));
+  GANTRY_EXPECT_OK(Check(request));
+  for (int i = 0; i < kMaxStopStrings; ++i) request.add_stop("x");
+  ExpectRefused(request, "stop");
+}
+
+TEST_F(RequestTest, TopLogprobsAreFewAndAskForLogprobs) {
+  v1::GenerateRequest request = Ids({1});
+  request.set_top_logprobs(-1);
+  ExpectRefused(request, "top_logprobs");
+  request.set_top_logprobs(21);
+  ExpectRefused(request, "top_logprobs");
+  request.set_top_logprobs(20);
+  EXPECT_TRUE(Check(request)->logprobs);
+}
+
+TEST_F(RequestTest, TextWithoutATokenizerIsRefused) {
+  context_.tokenizer = nullptr;
+  v1::GenerateRequest request;
+  request.set_prompt("a");
+  EXPECT_THAT(Check(request),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("token_ids")));
+  GANTRY_EXPECT_OK(Check(Ids({1})));
+}
+
+TEST_F(RequestTest, ChatWithoutATemplateIsRefused) {
+  v1::GenerateRequest request;
+  request.mutable_chat()->add_messages()->set_role("user");
+  EXPECT_THAT(Check(request),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("chat template")));
+}
+
+TEST_F(RequestTest, ScoreTakesUpToTheWholeContext) {
+  v1::ScoreRequest request;
+  const auto check = [&] { return CheckScore(request, context_); };
+  EXPECT_THAT(check(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("token_ids")));
+  for (int i = 0; i < 32; ++i) request.mutable_token_ids()->add_ids(1);
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request checked, check());
+  EXPECT_THAT(checked.prompt, SizeIs(32));
+  EXPECT_TRUE(checked.params.score());
+  request.mutable_token_ids()->add_ids(1);
+  EXPECT_THAT(check(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("32")));
+  request.mutable_token_ids()->clear_ids();
+  request.mutable_token_ids()->add_ids(300);
+  EXPECT_THAT(check(), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("token_ids[0]")));
+}
+
+}  // namespace
+}  // namespace gantry
