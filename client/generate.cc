@@ -80,10 +80,8 @@ absl::Status RunStatus(const GenerateOptions& options, const Client& client,
   return output->Write(StatusText(status));
 }
 
-}  // namespace
-
-absl::Status RunGenerate(const GenerateOptions& options, const Client& client,
-                         Cancellation* cancellation, Output* output) {
+absl::Status RunAction(const GenerateOptions& options, const Client& client,
+                       Cancellation* cancellation, Output* output) {
   const CallOptions call{.timeout = options.timeout, .cancellation = cancellation};
   switch (options.action) {
     case GenerateOptions::Action::kGenerate:
@@ -100,6 +98,19 @@ absl::Status RunGenerate(const GenerateOptions& options, const Client& client,
       break;
   }
   return absl::InternalError("an interactive chat is no single call");
+}
+
+}  // namespace
+
+absl::Status RunGenerate(const GenerateOptions& options, const Client& client,
+                         Cancellation* cancellation, Output* output) {
+  const absl::Status status = RunAction(options, client, cancellation, output);
+  if (!absl::IsDeadlineExceeded(status) || options.timeout == absl::InfiniteDuration())
+    return status;
+  // gRPC's own message is "Deadline Exceeded".
+  return absl::DeadlineExceededError(absl::StrCat(client.target(),
+                                                  " did not complete its answer within --timeout ",
+                                                  absl::FormatDuration(options.timeout)));
 }
 
 }  // namespace gantry

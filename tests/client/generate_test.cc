@@ -93,6 +93,18 @@ TEST_F(GenerateTest, ClosedOutputCancelsTheCall) {
   close(ends[1]);
 }
 
+TEST_F(GenerateTest, DeadlineIsNamed) {
+  absl::Notification ended;
+  server_.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
+                         grpc::ServerWriter<v1::GenerateResponse>*) {
+    ended.WaitForNotification();
+    return grpc::Status::OK;
+  };
+  EXPECT_THAT(Run({.prompt = "x", .timeout = absl::Milliseconds(1)}),
+              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("--timeout 1ms")));
+  ended.Notify();
+}
+
 TEST_F(GenerateTest, ScoreOfTokens) {
   v1::ScoredToken* first = server_.score.add_tokens();
   first->set_token_id(5);
