@@ -4,6 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
 
 namespace gantry {
 namespace {
@@ -44,7 +48,13 @@ int AvailableCores() {
 }
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { Work(i); });
+  workers_.reserve(threads - 1);
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { Work(i); });
+  } catch (const std::system_error& error) {
+    LogWarning(absl::StrCat("the system gives only ", workers_.size() + 1, " of ", threads,
+                            " threads: ", error.what()));
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -17,7 +17,8 @@ int AvailableCores();
 // microseconds, about the time between two ops, and then sleeps. One ParallelFor at a time.
 class ThreadPool {
  public:
-  // Requires threads >= 1; the thread that calls ParallelFor is one of them.
+  // Requires threads >= 1; the thread that calls ParallelFor is one of them. Makes do with fewer,
+  // and logs a warning, if the system refuses some.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

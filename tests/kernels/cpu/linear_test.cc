@@ -101,6 +101,22 @@ TEST_P(LinearTest, RowsDoNotDependOnTheBatch) {
   }
 }
 
+TEST_P(LinearTest, NanStaysInItsRow) {
+  const auto cpu = CpuOrDie(GetParam(), 1);
+  Problem problem{20, 64, 300, Epilogue::kSiluGate, true, true};
+  problem.Fill();
+  const std::vector<float> before = problem.Run(*cpu);
+  problem.x[7 * 300 + 5] = kNan;
+  const std::vector<float> after = problem.Run(*cpu);
+  for (size_t i = 0; i < before.size(); ++i) {
+    if (i / 32 == 7) {
+      EXPECT_TRUE(std::isnan(after[i]));
+    } else {
+      EXPECT_EQ(after[i], before[i]);
+    }
+  }
+}
+
 TEST_P(LinearTest, ThreadsDoNotShow) {
   Problem problem{19, 500, 700, Epilogue::kAddTo, true, true};
   problem.Fill();
