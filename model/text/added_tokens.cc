@@ -69,9 +69,14 @@ std::vector<AddedTokenFinder::Segment> AddedTokenFinder::Split(const FlaggedText
                                      StartsWithWordCharacter(view.substr(end)))) {
       continue;
     }
-    // White space that an earlier token took stays with that one.
-    if (match.token->lstrip) begin = std::max(done, begin - TrailingSpace(view.substr(0, begin)));
-    if (match.token->rstrip) end += LeadingSpace(view.substr(end));
+    // White space that an earlier token took stays with that one, and is not looked through again.
+    if (match.token->lstrip && begin > done) {
+      begin -= TrailingSpace(view.substr(done, begin - done));
+    }
+    if (match.token->rstrip) {
+      end = std::max(end, done);
+      end += LeadingSpace(view.substr(end));
+    }
     if (done < begin) segments.push_back({-1, done, begin});
     segments.push_back({match.token->id, begin, end});
     done = std::max(done, end);

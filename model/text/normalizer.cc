@@ -27,8 +27,9 @@ absl::StatusOr<FlaggedText> Replace(const Pattern& pattern, absl::string_view co
     GANTRY_ASSIGN_OR_RETURN(out.text, ReplaceAll(pattern, text.text, content));
     return out;
   }
+  Pattern::Scratch scratch;
   size_t done = 0;
-  GANTRY_RETURN_IF_ERROR(pattern.FindAll(text.text, [&](size_t begin, size_t end) {
+  GANTRY_RETURN_IF_ERROR(pattern.FindAll(text.text, &scratch, [&](size_t begin, size_t end) {
     bool is_user = false;
     for (size_t i = begin; i < end; ++i) is_user = is_user || text.IsUser(i);
     out.Append(text, done, begin);

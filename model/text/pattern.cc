@@ -45,6 +45,25 @@ struct Pattern::Code {
   Owned<pcre2_code> code;
 };
 
+struct Pattern::Scratch::Memory {
+  Memory()
+      : context(pcre2_match_context_create(nullptr)),
+        data(pcre2_match_data_create(1, nullptr)),
+        stack(pcre2_jit_stack_create(32 << 10, kJitStackBytes, nullptr)) {
+    if (context == nullptr) return;
+    pcre2_set_match_limit(context.get(), kMatchLimit);
+    pcre2_set_heap_limit(context.get(), kHeapLimitKiB);
+    if (stack != nullptr) pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
+
+  Owned<pcre2_match_context> context;
+  Owned<pcre2_match_data> data;
+  Owned<pcre2_jit_stack> stack;
+};
+
+Pattern::Scratch::Scratch() = default;
+Pattern::Scratch::~Scratch() = default;
+
 Pattern::Pattern() = default;
 Pattern::Pattern(Pattern&&) noexcept = default;
 Pattern& Pattern::operator=(Pattern&&) noexcept = default;
@@ -100,7 +119,8 @@ absl::StatusOr<Pattern> Pattern::Parse(const Json& json) {
 }
 
 absl::Status Pattern::FindAll(
-    absl::string_view text, absl::FunctionRef<absl::Status(size_t begin, size_t end)> visit) const {
+    absl::string_view text, Scratch* scratch,
+    absl::FunctionRef<absl::Status(size_t begin, size_t end)> visit) const {
   if (code_ == nullptr) {
     if (literal_.empty()) return absl::OkStatus();
     for (size_t pos = text.find(literal_); pos != absl::string_view::npos;
@@ -110,26 +130,25 @@ absl::Status Pattern::FindAll(
     return absl::OkStatus();
   }
   const pcre2_code* code = code_->code.get();
-  const Owned<pcre2_match_context> context(pcre2_match_context_create(nullptr));
-  const Owned<pcre2_match_data> data(pcre2_match_data_create(1, nullptr));
-  const Owned<pcre2_jit_stack> stack(pcre2_jit_stack_create(32 << 10, kJitStackBytes, nullptr));
-  if (context == nullptr || data == nullptr) return absl::ResourceExhaustedError("no memory");
-  pcre2_set_match_limit(context.get(), kMatchLimit);
-  pcre2_set_heap_limit(context.get(), kHeapLimitKiB);
-  if (stack != nullptr) pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  if (scratch->memory_ == nullptr) scratch->memory_ = std::make_unique<Scratch::Memory>();
+  pcre2_match_context* context = scratch->memory_->context.get();
+  pcre2_match_data* data = scratch->memory_->data.get();
+  if (context == nullptr || data == nullptr) {
+    return absl::ResourceExhaustedError("no memory to match a regular expression");
+  }
 
   size_t last_end = absl::string_view::npos;
   for (size_t pos = 0; pos <= text.size();) {
     // The text was checked once; without this flag every match would check all of it again.
-    const int result = pcre2_match(code, Units(text), text.size(), pos, PCRE2_NO_UTF_CHECK,
-                                   data.get(), context.get());
+    const int result =
+        pcre2_match(code, Units(text), text.size(), pos, PCRE2_NO_UTF_CHECK, data, context);
     if (result == PCRE2_ERROR_NOMATCH) break;
     if (result < 0) {
       return absl::ResourceExhaustedError(absl::StrCat(
           "regular expression \"", absl::CHexEscape(code_->expression.substr(0, 200)),
           "\" at byte ", pos, " of a text of ", text.size(), " bytes: ", Describe(result)));
     }
-    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data.get());
+    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data);
     const size_t begin = range[0];
     const size_t end = range[1];
     // \K in a look-around can make a match begin before its search or after its end.
@@ -152,6 +171,7 @@ absl::Status Pattern::FindAll(
 absl::StatusOr<std::string> ReplaceAll(const Pattern& pattern, absl::string_view text,
                                        absl::string_view content) {
   std::string out;
+  Pattern::Scratch scratch;
   size_t done = 0;
   const auto append = [&out](absl::string_view part) {
     if (part.size() > kMaxExpandedBytes - out.size()) {
@@ -161,7 +181,7 @@ absl::StatusOr<std::string> ReplaceAll(const Pattern& pattern, absl::string_view
     out.append(part.data(), part.size());
     return absl::OkStatus();
   };
-  GANTRY_RETURN_IF_ERROR(pattern.FindAll(text, [&](size_t begin, size_t end) {
+  GANTRY_RETURN_IF_ERROR(pattern.FindAll(text, &scratch, [&](size_t begin, size_t end) {
     GANTRY_RETURN_IF_ERROR(append(text.substr(done, begin - done)));
     done = end;
     return append(content);

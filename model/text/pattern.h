@@ -26,10 +26,22 @@ class Pattern {
   Pattern& operator=(Pattern&&) noexcept;
   ~Pattern();
 
+  // Memory for matching, for one thread. Making it costs more than matching a short text.
+  class Scratch {
+   public:
+    Scratch();
+    ~Scratch();
+
+   private:
+    friend class Pattern;
+    struct Memory;
+    std::unique_ptr<Memory> memory_;  // made when an expression first needs it
+  };
+
   // Calls `visit` with the byte range of every match in order; matches do not overlap, but may be
   // empty. An empty literal has no matches. RESOURCE_EXHAUSTED when an expression backtracks
   // beyond a limit. `text` is well-formed UTF-8.
-  absl::Status FindAll(absl::string_view text,
+  absl::Status FindAll(absl::string_view text, Scratch* scratch,
                        absl::FunctionRef<absl::Status(size_t begin, size_t end)> visit) const;
 
   // The text to look for, or null for an expression.

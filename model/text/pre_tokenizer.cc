@@ -28,6 +28,7 @@ class MetaspaceStep : public Step {
       : options_(std::move(options)), mark_(Pattern::Literal(options_.replacement)) {}
 
   absl::StatusOr<Pieces> Apply(const Pieces& pieces) const override {
+    Pattern::Scratch scratch;
     Pieces out(pieces.IsFirst(0));
     for (size_t i = 0; i < pieces.count(); ++i) {
       std::string text = absl::StrReplaceAll(pieces.piece(i), {{" ", options_.replacement}});
@@ -38,7 +39,7 @@ class MetaspaceStep : public Step {
       }
       if (options_.split) {
         Splitter splitter(text, SplitBehavior::kMergedWithNext, /*invert=*/false, &out);
-        GANTRY_RETURN_IF_ERROR(mark_.FindAll(text, [&](size_t begin, size_t end) {
+        GANTRY_RETURN_IF_ERROR(mark_.FindAll(text, &scratch, [&](size_t begin, size_t end) {
           splitter.Match(begin, end);
           return absl::OkStatus();
         }));
@@ -62,13 +63,15 @@ class SplitStep : public Step {
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
   absl::StatusOr<Pieces> Apply(const Pieces& pieces) const override {
+    Pattern::Scratch scratch;
     Pieces out(pieces.IsFirst(0));
     for (size_t i = 0; i < pieces.count(); ++i) {
       Splitter splitter(pieces.piece(i), behavior_, invert_, &out);
-      GANTRY_RETURN_IF_ERROR(pattern_.FindAll(pieces.piece(i), [&](size_t begin, size_t end) {
-        splitter.Match(begin, end);
-        return absl::OkStatus();
-      }));
+      GANTRY_RETURN_IF_ERROR(
+          pattern_.FindAll(pieces.piece(i), &scratch, [&](size_t begin, size_t end) {
+            splitter.Match(begin, end);
+            return absl::OkStatus();
+          }));
       splitter.Finish();
     }
     return out;

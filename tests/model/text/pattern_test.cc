@@ -18,8 +18,9 @@ std::vector<std::string> Matches(const std::string& expression, const std::strin
   absl::StatusOr<Pattern> pattern = Pattern::Regex(expression);
   EXPECT_THAT(pattern, IsOk());
   std::vector<std::string> matches;
+  Pattern::Scratch scratch;
   if (!pattern.ok()) return matches;
-  GANTRY_EXPECT_OK(pattern->FindAll(text, [&](size_t begin, size_t end) {
+  GANTRY_EXPECT_OK(pattern->FindAll(text, &scratch, [&](size_t begin, size_t end) {
     matches.push_back(text.substr(begin, end - begin));
     return absl::OkStatus();
   }));
@@ -84,9 +85,10 @@ TEST(PatternTest, RefusesWhatDoesNotCompile) {
 }
 
 TEST(PatternTest, BacktrackingHasALimit) {
+  Pattern::Scratch scratch;
   for (const char* expression : {"(a+)+$", "(a|aa)+$", "(a*)*[bc]$"}) {
     GANTRY_ASSERT_OK_AND_ASSIGN(const Pattern pattern, Pattern::Regex(expression));
-    EXPECT_THAT(pattern.FindAll(std::string(100, 'a') + "!",
+    EXPECT_THAT(pattern.FindAll(std::string(100, 'a') + "!", &scratch,
                                 [](size_t, size_t) { return absl::OkStatus(); }),
                 StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("regular expression")))
         << expression;

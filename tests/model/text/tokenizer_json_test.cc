@@ -104,6 +104,17 @@ TEST(TokenizerJsonTest, AddedTokensStripAndStandAlone) {
   EXPECT_EQ(Encode(*tokenizer, "\xc3\xa9word").size(), 6);
 }
 
+// Each line break would look through all the others.
+TEST(TokenizerJsonTest, TokensOfWhiteSpaceThatStripTakeLinearTime) {
+  Json json = ByteLevelTokenizer({});
+  for (const char* flag : {"lstrip", "rstrip"}) {
+    json["added_tokens"] = {AddedToken(256, "\n", {flag})};
+    const auto tokenizer = MustMake(json);
+    EXPECT_EQ(Encode(*tokenizer, "a \n b").size(), 4);
+    EXPECT_EQ(Encode(*tokenizer, std::string(2'000'000, '\n')).size(), 2'000'000);
+  }
+}
+
 TEST(TokenizerJsonTest, NormalizedTokensAreFoundInNormalText) {
   Json json = ByteLevelTokenizer({});
   json["normalizer"] = {{"type", "NFC"}};

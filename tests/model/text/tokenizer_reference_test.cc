@@ -48,6 +48,17 @@ TEST(TokenizerReferenceTest, DemoChats) {
     SCOPED_TRACE(text);
     GANTRY_ASSERT_OK_AND_ASSIGN(const auto ids, tokenizer->Encode(MarkedText(text), false));
     EXPECT_EQ(ids, Ids(c["ids"]));
+
+    MarkedText marked(text);
+    for (const Json& message : c["messages"]) {
+      const std::string content = message["content"].get<std::string>();
+      const size_t from = marked.user.empty() ? 0 : marked.user.back().end;
+      const size_t begin = text.find(content, from);
+      ASSERT_NE(begin, std::string::npos);
+      marked.user.push_back({begin, begin + content.size()});
+    }
+    GANTRY_ASSERT_OK_AND_ASSIGN(const auto marked_ids, tokenizer->Encode(marked, false));
+    EXPECT_EQ(marked_ids, ids);
   }
 }
 
