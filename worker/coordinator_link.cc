@@ -15,6 +15,7 @@ namespace gantry {
 namespace {
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(2);
+constexpr int kConnectSlices = 20;
 constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 constexpr absl::Duration kLogEvery = absl::Seconds(10);
@@ -92,13 +93,23 @@ absl::Status CoordinatorLink::Run() {
   }
 }
 
+absl::Status CoordinatorLink::Connect(grpc::Channel* channel) {
+  absl::Status connected;
+  for (int i = 0; i < kConnectSlices; ++i) {
+    connected = WaitConnected(channel, kConnectTimeout / kConnectSlices, options_.coordinator);
+    absl::MutexLock lock(&mutex_);
+    if (leaving_) return absl::CancelledError("leaving");
+    if (connected.ok()) break;
+  }
+  return connected;
+}
+
 absl::Status CoordinatorLink::Join() {
   const std::shared_ptr<grpc::Channel> channel =
       MakeChannel(options_.coordinator, options_.credentials, kCoordinatorRole);
-  GANTRY_RETURN_IF_ERROR(WaitConnected(channel.get(), kConnectTimeout, options_.coordinator));
+  GANTRY_RETURN_IF_ERROR(Connect(channel.get()));
   {
     absl::MutexLock lock(&mutex_);
-    if (leaving_) return absl::OkStatus();
     stream_ended_ = false;
     lease_ = absl::ZeroDuration();
   }

@@ -46,6 +46,9 @@ class CoordinatorLink {
  private:
   // One stream from Hello to its end.
   absl::Status Join();
+  // CANCELLED as soon as the worker is to leave.
+  absl::Status Connect(grpc::Channel* channel);
+  // False when the worker is to leave.
   bool Pause(absl::Duration duration);
 
   const CoordinatorLinkOptions options_;

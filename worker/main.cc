@@ -1,3 +1,7 @@
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -41,6 +45,7 @@ ABSL_FLAG(std::string, log_format, "text", "text or json");
 namespace gantry {
 namespace {
 
+constexpr auto kLongestStop = std::chrono::milliseconds(800);
 constexpr char kUsage[] =
     "worker: runs layers of a model on one device for a coordinator\n\n"
     "  worker --coordinator HOST:7070 --device cpu --memory 24GB --model_root DIR";
@@ -81,19 +86,22 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 }
 
 // Takes the signals for all threads. The first asks the worker to leave; the second finds the
-// default action and ends the process.
-void StopOnSignal(const sigset_t& signals, Worker* worker) {
+// default action and ends the process. *exit_code: 0 for a member that leaves, as the shell has it
+// for one that never was.
+void StopOnSignal(const sigset_t& signals, Worker* worker, std::atomic<int>* exit_code) {
   int signal = 0;
   sigwait(&signals, &signal);
   std::signal(SIGINT, SIG_DFL);
   std::signal(SIGTERM, SIG_DFL);
-  if (!worker->has_joined()) std::_Exit(128 + signal);
+  const int code = worker->has_joined() ? kExitDone : 128 + signal;
+  exit_code->store(code);
   LogInfo("leaving");
   worker->Stop();
   // A long step must not hold up the end.
-  std::thread([] {
-    std::this_thread::sleep_for(std::chrono::seconds(1));
-    std::_Exit(kExitDone);
+  std::thread([worker, code] {
+    std::this_thread::sleep_for(kLongestStop);
+    worker->RemoveSocket();
+    std::_Exit(code);
   }).detach();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   while (true) pause();
@@ -119,9 +127,13 @@ int Main(int argc, char** argv) {
     LogError(std::string(worker.status().message()));
     return ExitCodeOf(worker.status());
   }
-  std::thread(StopOnSignal, signals, worker->get()).detach();
+  static std::atomic<int> exit_code{kExitDone};
+  std::thread(StopOnSignal, signals, worker->get(), &exit_code).detach();
   const absl::Status ended = (*worker)->Run();
-  if (ended.ok()) return kExitDone;
+  if (ended.ok()) {
+    worker->reset();
+    return exit_code;
+  }
   LogError(absl::StrCat("the coordinator at ", options.coordinator,
                         " refused this worker: ", ended.ToString()));
   return kExitUnreachable;

@@ -39,7 +39,9 @@ UnixSocketFolder::UnixSocketFolder(UnixSocketFolder&& other) noexcept
   other.path_.clear();
 }
 
-UnixSocketFolder::~UnixSocketFolder() {
+UnixSocketFolder::~UnixSocketFolder() { Remove(); }
+
+void UnixSocketFolder::Remove() const {
   if (path_.empty()) return;
   unlink(socket_path().c_str());
   rmdir(path_.c_str());

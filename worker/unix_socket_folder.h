@@ -17,6 +17,8 @@ class UnixSocketFolder {
   UnixSocketFolder& operator=(UnixSocketFolder&&) = delete;
   ~UnixSocketFolder();
 
+  // What the destructor does, earlier. May be called twice.
+  void Remove() const;
   // Where to put the socket.
   std::string socket_path() const;
 

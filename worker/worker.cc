@@ -134,6 +134,7 @@ v1::Progress Worker::MakeProgress() const {
 }
 
 Worker::~Worker() {
+  RemoveSocket();
   if (server_ != nullptr) server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdown));
   if (host_ != nullptr) host_->Unload(/*keep_weights=*/false);
 }

@@ -28,6 +28,10 @@ class Worker {
   // Joins the coordinator and serves until Stop (OK) or until it refuses the worker.
   absl::Status Run() { return link_->Run(); }
   void Stop() { link_->Leave(); }
+  // So that a process that ends without the destructor leaves nothing behind.
+  void RemoveSocket() const {
+    if (socket_folder_.has_value()) socket_folder_->Remove();
+  }
   bool has_joined() const { return link_->has_joined(); }
   const v1::Endpoint& endpoint() const { return endpoint_; }
 
