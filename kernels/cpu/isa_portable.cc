@@ -70,22 +70,29 @@ using TileFunction = void (*)(int64_t, const float*, int64_t, const float*, int6
 template <bool kRowMajor>
 constexpr TileFunction kTiles[] = {TileOf<1, 1, kRowMajor>, TileOf<2, 1, kRowMajor>,
                                    TileOf<3, 1, kRowMajor>};
+// Few rows leave registers for the whole width: memory is then read once, from front to back.
+template <bool kRowMajor>
+constexpr TileFunction kWideTiles[] = {TileOf<1, 2, kRowMajor>};
+constexpr int kWideRows = 1;
+
+template <bool kRowMajor>
+void AnyTile(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
+             int64_t ldb, float* c, int64_t ldc, bool add) {
+  if (width == 2 * kLanes && rows <= kWideRows) {
+    kWideTiles<kRowMajor>[rows - 1](depth, a, lda, b, ldb, c, ldc, add);
+    return;
+  }
+  for (int64_t at = 0; at < width; at += kLanes) {
+    kTiles<kRowMajor>[rows - 1](depth, a, lda, b + at, ldb, c + at, ldc, add);
+  }
+}
 
 void Tile(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
           int64_t ldc, bool add) {
-  for (int64_t at = 0; at < width; at += kLanes) {
-    kTiles<false>[rows - 1](depth, a, 0, b + at, ldb, c + at, ldc, add);
-  }
+  AnyTile<false>(rows, width, depth, a, 0, b, ldb, c, ldc, add);
 }
 
-void RowTile(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
-             int64_t ldb, float* c, int64_t ldc, bool add) {
-  for (int64_t at = 0; at < width; at += kLanes) {
-    kTiles<true>[rows - 1](depth, a, lda, b + at, ldb, c + at, ldc, add);
-  }
-}
-
-constexpr Isa kIsa = {"portable", 3, Tile, RowTile, RmsNorm, Softmax, SiluGate, Sum};
+constexpr Isa kIsa = {"portable", 3, Tile, AnyTile<true>, RmsNorm, Softmax, SiluGate, Sum};
 
 }  // namespace
 
