@@ -28,8 +28,8 @@ struct SampleRequest {
   absl::Span<const int32_t> prompt;  // token ids, for the penalties; may be empty if there are none
   absl::Span<const int32_t> generated;
   absl::Span<const int32_t> suppressed;  // ids that must not be chosen
-  uint64_t position =
-      0;  // of the token being chosen: the draw is a pure function of (seed, position)
+  // Of the token being chosen: the draw is a pure function of (seed, position).
+  uint64_t position = 0;
   int32_t top_logprobs = 0;  // alternatives to report
   int32_t given_token = -1;  // >= 0: do not sample, report this token (scoring)
 };
@@ -40,8 +40,8 @@ struct TokenLogprob {
 };
 
 struct SampleResult {
-  TokenLogprob token;  // chosen (or given); log-probability by the model: log_softmax of the logits
-                       // as they came
+  // Chosen (or given). The log-probability is the model's: log_softmax of the logits as they came.
+  TokenLogprob token;
   std::vector<TokenLogprob> top;  // the top_logprobs most likely, descending
   bool finite = true;  // false: the logits held a NaN or an infinity, and token means nothing
 };

@@ -45,15 +45,15 @@ absl::Status CpuLinear::Run(const LinearArgs& args) {
   const auto& weight = static_cast<const PackedMatrix&>(*args.weight);
   if (args.tokens == 0) return absl::OkStatus();
   const int64_t threads = pool_.threads();
-  const int64_t token_floats = args.tokens * weight.cols();
+  // The sums come first: theirs is the one size that keeps the alignment.
   const int64_t sum_floats = kMostPanels * args.tokens * kPanel;
-  GANTRY_ASSIGN_OR_RETURN(float* scratch,
-                          scratch_.Reserve(token_floats + threads * (weight.cols() + sum_floats)));
-  const Job job = {args, weight, CeilDiv(args.tokens, isa_.tile_rows), scratch,
-                   scratch + token_floats};
+  GANTRY_ASSIGN_OR_RETURN(float* sums, scratch_.Reserve(threads * (sum_floats + weight.cols()) +
+                                                        args.tokens * weight.cols()));
+  float* normalised = sums + threads * sum_floats;
+  const Job job = {args, weight, CeilDiv(args.tokens, isa_.tile_rows),
+                   normalised + threads * weight.cols(), normalised};
   PackTokens(job);
 
-  float* sums = job.normalised + threads * weight.cols();
   const int64_t columns = IsGated(args.epilogue) ? weight.rows() / 2 : weight.rows();
   const int64_t panels = CeilDiv(columns, kPanel);
   pool_.ParallelFor(panels, 1, [&](int64_t begin, int64_t end, int thread) {
