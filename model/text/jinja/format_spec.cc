@@ -60,7 +60,9 @@ absl::StatusOr<std::string> NumberText(const Value& value, const FormatSpec& spe
     digits = IntegerDigits(negative ? uint64_t{0} - static_cast<uint64_t>(integer) : integer, spec);
   }
   if (spec.grouped) GroupThousands(&digits);
-  const std::string sign = negative ? "-" : spec.sign == '-' ? "" : std::string(1, spec.sign);
+  const std::string sign = negative           ? std::string(1, '-')
+                           : spec.sign == '-' ? std::string()
+                                              : std::string(1, spec.sign);
   if (spec.align == '=' && spec.fill == "0") {
     const int64_t missing = spec.width - static_cast<int64_t>(sign.size() + digits.size());
     if (missing > 0) digits.insert(0, missing, '0');

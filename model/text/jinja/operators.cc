@@ -113,6 +113,7 @@ absl::StatusOr<Value> Join(Runtime& runtime, const Value& a, const Value& b) {
   if (a.IsString()) {
     GANTRY_RETURN_IF_ERROR(runtime.SpendBytes(a.text()->bytes.size() + b.text()->bytes.size()));
     TextBuilder out;
+    out.Reserve(a.text()->bytes.size() + b.text()->bytes.size());
     out.Append(*a.text());
     out.Append(*b.text());
     return Value(out.Build());
@@ -177,6 +178,7 @@ absl::StatusOr<Value> Repeat(Runtime& runtime, const Value& sequence, int64_t ti
     if (__builtin_mul_overflow(count, text.bytes.size(), &bytes)) bytes = UINT64_MAX;
     GANTRY_RETURN_IF_ERROR(runtime.SpendBytes(bytes));
     TextBuilder out;
+    out.Reserve(bytes);
     if (bytes > 0) {
       GANTRY_RETURN_IF_ERROR(runtime.Spend(count / 16));
       for (uint64_t i = 0; i < count; ++i) out.Append(text);

@@ -34,6 +34,7 @@ class TextBuilder {
   // Bytes [begin, end) of `text`.
   void Append(const Text& text, size_t begin, size_t end);
   size_t size() const { return bytes_.size(); }
+  void Reserve(size_t bytes) { bytes_.reserve(bytes); }
   TextPtr Build();
   MarkedText BuildMarked();
 
