@@ -24,7 +24,7 @@ class CpuBackend : public HostBackend {
 
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
     GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.scheme));
-    return PackedMatrix::Pack(source);
+    return PackedMatrix::Pack(source, &pool_);
   }
   size_t PackedBytes(Scheme scheme, int64_t rows, int64_t cols) const override {
     return PackedMatrix::Bytes(rows, cols);

@@ -2,14 +2,31 @@
 
 #include <algorithm>
 #include <limits>
-#include <vector>
 
 #include "base/status_macros.h"
 #include "kernels/arguments.h"
 
 namespace gantry {
 
-absl::StatusOr<std::unique_ptr<Matrix>> PackedMatrix::Pack(const MatrixSource& source) {
+namespace {
+
+// The system finds and clears pages when they are first written, which on a virtual machine may
+// take longer than all the rest of loading: all threads do it.
+void TouchPages(const HostMemory& memory, ThreadPool* pool) {
+  constexpr size_t kPiece = size_t{2} << 20;
+  constexpr size_t kPage = 4096;
+  volatile char* data = static_cast<char*>(memory.data());
+  pool->ParallelFor((memory.bytes() + kPiece - 1) / kPiece, 1,
+                    [&](int64_t begin, int64_t end, int) {
+                      const size_t last = std::min(memory.bytes(), end * kPiece);
+                      for (size_t at = begin * kPiece; at < last; at += kPage) data[at] = 0;
+                    });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Matrix>> PackedMatrix::Pack(const MatrixSource& source,
+                                                           ThreadPool* pool) {
   const int64_t largest = std::numeric_limits<int64_t>::max() - kPanel;
   const int64_t padded_rows =
       source.rows > 0 ? (std::min(source.rows, largest) + kPanel - 1) / kPanel * kPanel : 0;
@@ -18,6 +35,7 @@ absl::StatusOr<std::unique_ptr<Matrix>> PackedMatrix::Pack(const MatrixSource& s
   GANTRY_ASSIGN_OR_RETURN(HostMemory values, HostMemory::Allocate(bytes));
   GANTRY_ASSIGN_OR_RETURN(HostMemory rows,
                           HostMemory::Allocate(kPanel * source.cols * sizeof(float)));
+  TouchPages(values, pool);
   for (int64_t first = 0; first < source.rows; first += kPanel) {
     const int64_t count = std::min(kPanel, source.rows - first);
     GANTRY_RETURN_IF_ERROR(source.read(first, count, rows.floats()));

@@ -6,7 +6,8 @@
 
 #include "absl/status/statusor.h"
 #include "kernels/backend.h"
-#include "kernels/cpu/isa.h"
+#include "kernels/cpu/isa_kernels.h"
+#include "kernels/cpu/thread_pool.h"
 #include "kernels/host_memory.h"
 
 namespace gantry {
@@ -15,7 +16,7 @@ namespace gantry {
 // zeros. A panel is read from front to back, one output feature a lane.
 class PackedMatrix : public Matrix {
  public:
-  static absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source);
+  static absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source, ThreadPool* pool);
   static size_t Bytes(int64_t rows, int64_t cols) {
     return (rows + kPanel - 1) / kPanel * kPanel * cols * sizeof(float);
   }

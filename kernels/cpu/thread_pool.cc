@@ -90,12 +90,12 @@ void ThreadPool::Work(int thread) {
   uint32_t done = 0;  // number of the last task that was entered or missed
   for (;;) {
     const uint32_t state = state_.load(std::memory_order_acquire);
+    if (stop_) return;
     const uint32_t number = NumberOf(state);
     if (number == done) {
       AwaitChange(state_, state);
       continue;
     }
-    if (stop_) return;
     if (Enter(number)) {
       RunPieces(*task_, thread);
       Leave();
