@@ -54,6 +54,7 @@ v1::GetStatusResponse MakeStatus(const ServedModel& model, const std::vector<Mem
   status.set_model(model.name);
   status.set_reason(cluster.reason);
   status.set_context(model.context);
+  status.set_vocab_size(model.config.vocab_size);
   status.set_version(kVersion);
   *status.mutable_counters() = engine.counters;
   for (const Member& member : members) {
