@@ -209,7 +209,6 @@ TEST_P(HostBackendTest, UploadAndDownloadTakeOffsets) {
   EXPECT_EQ(empty->bytes(), 0u);
 }
 
-
 TEST_P(HostBackendTest, WrongShapesAbort) {
   ::testing::FLAGS_gtest_death_test_style = "threadsafe";
   const auto small = *backend_->Allocate(4);
