@@ -164,9 +164,9 @@ absl::Status CoordinatorLink::Join() {
   if (!alive) {
     stream->WritesDone();
     absl::MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(absl::Condition(&stream_ended_), kGoodbye);
+    // Cancelling a stream that has ended would hide what the coordinator said.
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&stream_ended_), kGoodbye)) context.TryCancel();
   }
-  context.TryCancel();
   reader.join();
   absl::Status end = FromGrpcStatus(stream->Finish());
   bool was_member;

@@ -133,8 +133,8 @@ absl::Status CompareFingerprints(
     }
   }
   if (static_cast<size_t>(expected.size()) != found.size()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the coordinator has ", expected.size(), " weight files, this worker has ", found.size()));
+    return absl::FailedPreconditionError(absl::StrCat("the coordinator has ", expected.size(),
+                                                      " files, this worker has ", found.size()));
   }
   return absl::OkStatus();
 }

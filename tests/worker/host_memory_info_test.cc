@@ -1,0 +1,72 @@
+#include "worker/host_memory_info.h"
+
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "gtest/gtest.h"
+#include "tests/status_matchers.h"
+#include "worker/load_progress.h"
+#include "worker/unix_socket_folder.h"
+
+namespace gantry {
+namespace {
+
+TEST(HostMemoryInfoTest, ReadsMeminfo) {
+  const std::string text = "MemTotal:       24000 kB\nMemAvailable:    1000 kB\nOdd: 5\n";
+  EXPECT_EQ(MeminfoField(text, "MemAvailable"), 1024000);
+  EXPECT_EQ(MeminfoField(text, "MemTotal"), 24576000);
+  EXPECT_EQ(MeminfoField(text, "MemFree"), std::nullopt);
+  EXPECT_EQ(MeminfoField("MemAvailable: -5 kB", "MemAvailable"), std::nullopt);
+  EXPECT_EQ(MeminfoField("MemAvailable: 18446744073709551615 kB", "MemAvailable"), std::nullopt);
+}
+
+TEST(HostMemoryInfoTest, ReadsLimits) {
+  EXPECT_EQ(ParseCgroupLimit("1073741824\n"), 1073741824);
+  EXPECT_EQ(ParseCgroupLimit("max\n"), std::nullopt);
+  EXPECT_EQ(ParseCgroupLimit(""), std::nullopt);
+}
+
+TEST(HostMemoryInfoTest, KnowsThisProcess) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const uint64_t available, AvailableMemory());
+  EXPECT_GT(available, 0);
+  EXPECT_GT(ResidentMemory(), 0);
+}
+
+TEST(LoadProgressTest, LogsEachTenth) {
+  FakeClock clock;
+  LoadProgress progress(/*terminal=*/false, &clock);
+  clock.Advance(absl::Seconds(1));
+  progress.Update(50, 1000);
+  EXPECT_EQ(progress.last(), "");
+  progress.Update(100, 1000);
+  EXPECT_EQ(progress.last(), "loading weights: 100 B of 1.00 KB (10 %), 100 B/s");
+  progress.Update(190, 1000);
+  EXPECT_EQ(progress.last(), "loading weights: 100 B of 1.00 KB (10 %), 100 B/s");
+  clock.Advance(absl::Seconds(1));
+  progress.Update(1000, 1000);
+  EXPECT_EQ(progress.last(), "loading weights: 1.00 KB of 1.00 KB (100 %), 500 B/s");
+}
+
+TEST(LoadProgressTest, SaysNothingWhenThereIsNothingToLoad) {
+  FakeClock clock;
+  LoadProgress progress(false, &clock);
+  progress.Update(0, 0);
+  EXPECT_EQ(progress.last(), "");
+}
+
+TEST(UnixSocketFolderTest, IsOursAloneAndGoes) {
+  std::string path;
+  {
+    GANTRY_ASSERT_OK_AND_ASSIGN(UnixSocketFolder folder, UnixSocketFolder::Create());
+    path = folder.socket_path();
+    EXPECT_LE(path.size(), 107);
+    struct stat info;
+    ASSERT_EQ(stat(path.substr(0, path.rfind('/')).c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0700);
+  }
+  EXPECT_FALSE(FileExists(path.substr(0, path.rfind('/'))));
+}
+
+}  // namespace
+}  // namespace gantry
