@@ -16,8 +16,10 @@ constexpr int kBisections = 40;
 struct Costs {
   std::vector<uint64_t> weights;  // [modules]
   std::vector<uint64_t> kv;       // [modules]; 0 but for layers
-  uint64_t workspace = 0;         // without logits
-  uint64_t head_workspace = 0;    // with them
+  // lm_head's matrix is the embedding's: a device that holds both keeps it once.
+  bool tied = false;
+  uint64_t workspace = 0;       // without logits
+  uint64_t head_workspace = 0;  // with them
 };
 
 Costs ComputeCosts(const ModelConfig& config, const std::vector<ModuleSpec>& modules,
@@ -27,6 +29,7 @@ Costs ComputeCosts(const ModelConfig& config, const std::vector<ModuleSpec>& mod
     costs.weights.push_back(ModuleWeightBytes(module, Scheme::kFp32));
     costs.kv.push_back(module.kind == ModuleKind::kLayer ? KvCacheBytes(config, shape) : 0);
   }
+  costs.tied = config.tie_word_embeddings;
   costs.workspace = WorkspaceBytes(config, shape, false);
   costs.head_workspace = WorkspaceBytes(config, shape, true);
   return costs;
@@ -64,9 +67,11 @@ Placement MakePlacement(const Costs& costs, const std::vector<DeviceSpec>& devic
     }
     StagePlan& stage = placement.stages.back();
     stage.end = m + 1;
-    stage.predicted_bytes += costs.weights[m] + costs.kv[m];
+    const bool shared = costs.tied && m == num_modules - 1 && device_of[m] == device_of[0];
+    const uint64_t weights = shared ? 0 : costs.weights[m];
+    stage.predicted_bytes += weights + costs.kv[m];
     DeviceLedger& ledger = placement.ledgers[device_of[m]];
-    ledger.weights_bytes += costs.weights[m];
+    ledger.weights_bytes += weights;
     ledger.kv_cache_bytes += costs.kv[m];
     ledger.workspace_bytes = std::max(
         ledger.workspace_bytes, m == num_modules - 1 ? costs.head_workspace : costs.workspace);

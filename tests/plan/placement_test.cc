@@ -72,6 +72,20 @@ TEST_F(PlacementTest, OneWorkerHoldsAll) {
   ExpectSound(placement);
 }
 
+TEST_F(PlacementTest, TiedEmbeddingIsCountedOnceOnADevice) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement untied,
+                              PlaceContiguous(config_, modules_, shape_, Cpus({100})));
+  config_.tie_word_embeddings = true;
+  modules_ = ListModules(config_);
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement tied,
+                              PlaceContiguous(config_, modules_, shape_, Cpus({100})));
+  ExpectSound(tied);
+  EXPECT_EQ(untied.ledgers[0].weights_bytes - tied.ledgers[0].weights_bytes, 1024u * 256 * 4);
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement apart,
+                              ByMap(R"({"": "w0", "lm_head": "w1"})", Cpus({100, 100})));
+  EXPECT_EQ(apart.ledgers[1].weights_bytes, 1024u * 256 * 4);
+}
+
 TEST_F(PlacementTest, EqualWorkersShareEqually) {
   GANTRY_ASSERT_OK_AND_ASSIGN(Placement placement,
                               PlaceContiguous(config_, modules_, shape_, Cpus({100, 100, 100})));
