@@ -53,8 +53,9 @@ int Run(const CoordinatorOptions& options) {
                       exit_request->Set(kExitDoesNotFit, std::string(status.message()));
                     });
   if (!server.ok()) {
-    return Fail(absl::IsInvalidArgument(server.status()) ? kExitUsage : kExitFailed,
-                server.status());
+    const bool usage =
+        absl::IsInvalidArgument(server.status()) || absl::IsFailedPrecondition(server.status());
+    return Fail(usage ? kExitUsage : kExitFailed, server.status());
   }
   LogInfo(absl::StrCat("listening on ", (*server)->address()));
   std::string message;

@@ -94,13 +94,13 @@ give_up_if_any_ended() {
 }
 
 names=()
-start coordinator "$bin/coordinator" --model "$model" --listen 127.0.0.1:0 --address_file "$folder/address" \
-  --min_workers "$workers" "${coordinator_flags[@]}"
-until [[ -s $folder/address ]]; do
+start coordinator "$bin/coordinator" --model "$model" --listen 127.0.0.1:0 --min_workers "$workers" \
+  "${coordinator_flags[@]}"
+until address=$(grep -om 1 'listening on .*' "$folder/coordinator.log"); do
   give_up_if_any_ended
   sleep 0.05
 done
-address=$(<"$folder/address")
+address=${address#listening on }
 
 memory=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) * 9 / 10 / workers))
 threads=$(($(nproc) / workers))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import tempfile
@@ -91,16 +92,12 @@ class Cluster:
         with contextlib.ExitStack() as stack:
             self.folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="gantry-test-"))
             stack.callback(self._kill_all)
-            address_file = pathlib.Path(self.folder) / "address"
             self.coordinator = self.start(
                 "coordinator",
-                ["coordinator", "--model", str(self.model), "--listen=127.0.0.1:0", f"--address_file={address_file}",
+                ["coordinator", "--model", str(self.model), "--listen=127.0.0.1:0",
                  f"--min_workers={self.count}", *self.coordinator_flags],
             )  # fmt: skip
-            wait_until(lambda: address_file.exists() or not self.coordinator.running(), "the coordinator's address")
-            if not self.coordinator.running():
-                raise Failed(f"the coordinator ended:\n{self.coordinator.log()}")
-            self.address = address_file.read_text().strip()
+            self.address = wait_until(self._listening_address, "the coordinator listens")
             for i in range(self.count):
                 self.start_worker(f"cpu-{i}")
             if self.wait_ready:
@@ -118,6 +115,13 @@ class Cluster:
                 code = program.stop()
                 if code not in (0, 128 + signal.SIGTERM):
                     raise Failed(f"{program.name} ended with {code}:\n{program.log()}")
+
+    def _listening_address(self):
+        ended = not self.coordinator.running()
+        found = re.search(r"listening on (\S+)\n", self.coordinator.log())
+        if ended:
+            raise Failed(f"the coordinator ended:\n{self.coordinator.log()}")
+        return found and found[1]
 
     def _kill_all(self):
         for program in [*self.workers.values(), getattr(self, "coordinator", None)]:
