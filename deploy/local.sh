@@ -119,6 +119,7 @@ case $mode in
   ask)
     echo "> $question"
     generate --chat "$question"
+    [[ -t 1 ]] || echo  # generate ends the line on a terminal only
     ;;
   chat)
     trap : INT  # generate stops an answer at Ctrl-C
