@@ -85,26 +85,29 @@ ExitCode ExitCodeOf(const absl::Status& status) {
   }
 }
 
+// What the thread that waits for signals and the main thread share.
+struct Running {
+  std::atomic<Worker*> worker{nullptr};  // null before and after it runs
+  std::atomic<int> exit_code{kExitDone};
+};
+
 // Takes the signals for all threads. The first asks the worker to leave; the second finds the
-// default action and ends the process. *exit_code: 0 for a member that leaves, as the shell has it
-// for one that never was.
-void StopOnSignal(const sigset_t& signals, Worker* worker, std::atomic<int>* exit_code) {
+// default action and ends the process. The exit code is 0 for a member that leaves, 128 + the
+// signal for a worker that never was one.
+void StopOnSignal(const sigset_t& signals, Running* running) {
   int signal = 0;
   sigwait(&signals, &signal);
-  std::signal(SIGINT, SIG_DFL);
-  std::signal(SIGTERM, SIG_DFL);
+  Worker* const worker = running->worker;
+  if (worker == nullptr) std::_Exit(128 + signal);
   const int code = worker->has_joined() ? kExitDone : 128 + signal;
-  exit_code->store(code);
+  running->exit_code = code;
   LogInfo("leaving");
   worker->Stop();
-  // A long step must not hold up the end.
-  std::thread([worker, code] {
-    std::this_thread::sleep_for(kLongestStop);
-    worker->RemoveSocket();
-    std::_Exit(code);
-  }).detach();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-  while (true) pause();
+  // A long step must not hold up the end.
+  std::this_thread::sleep_for(kLongestStop);
+  if (Worker* const left = running->worker; left != nullptr) left->RemoveSocket();
+  std::_Exit(code);
 }
 
 int Main(int argc, char** argv) {
@@ -122,18 +125,17 @@ int Main(int argc, char** argv) {
 
   const WorkerOptions options = OptionsFromFlags();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  static Running running;
+  std::thread(StopOnSignal, signals, &running).detach();
   absl::StatusOr<std::unique_ptr<Worker>> worker = Worker::Start(options);
   if (!worker.ok()) {
     LogError(std::string(worker.status().message()));
     return ExitCodeOf(worker.status());
   }
-  static std::atomic<int> exit_code{kExitDone};
-  std::thread(StopOnSignal, signals, worker->get(), &exit_code).detach();
+  running.worker = worker->get();
   const absl::Status ended = (*worker)->Run();
-  if (ended.ok()) {
-    worker->reset();
-    return exit_code;
-  }
+  running.worker = nullptr;
+  if (ended.ok()) return running.exit_code;
   LogError(absl::StrCat("the coordinator at ", options.coordinator,
                         " refused this worker: ", ended.ToString()));
   return kExitUnreachable;
