@@ -164,6 +164,9 @@ absl::StatusOr<LoadPlan> MakeLoadPlan(const v1::LoadRequest& request,
     plan.predicted_bytes += assignment.predicted_bytes();
   }
   if (plan.stages.empty()) return absl::InvalidArgumentError("stages: there are none");
+  // The stages' predictions leave out the workspace, which they share.
+  plan.predicted_bytes +=
+      WorkspaceBytes(plan.config, plan.shape, plan.HasModule(ModuleKind::kLmHead));
   return plan;
 }
 

@@ -36,7 +36,7 @@ struct LoadPlan {
   // Equal for two plans whose weights are the same.
   std::string model_key;
   std::vector<StageRequest> stages;
-  uint64_t predicted_bytes = 0;
+  uint64_t predicted_bytes = 0;  // weights, keys and values, workspace
 
   bool HasModule(ModuleKind kind) const;
 };
