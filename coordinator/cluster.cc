@@ -137,7 +137,7 @@ void Cluster::ReadDepartures() {
     if (plan_ == nullptr) continue;
     const std::optional<int> worker = plan_->FindWorker(departure.session);
     if (!worker.has_value() || plan_->Modules(*model_, *worker).empty()) continue;
-    EndEpoch(
+    FailEpoch(
         absl::UnavailableError(absl::StrCat(Describe(*worker), " was lost: ", departure.reason)));
   }
 }
@@ -150,7 +150,7 @@ void Cluster::CheckSuspicion(std::vector<Suspicion> suspicions) {
   }
   if (!suspicion_.ok() && clock_->Now() >= suspicion_ends_) {
     const absl::Status why = suspicion_;
-    EndEpoch(why);
+    FailEpoch(why);
     retry_at_ = clock_->Now() + kRetryTime;
   }
 }
@@ -171,9 +171,9 @@ void Cluster::CheckSteps() {
       }
     }
   }
-  EndEpoch(absl::UnavailableError(absl::StrCat("a step did not come back within ",
-                                               absl::FormatDuration(options_->step_timeout),
-                                               "; it seems to hang at ", Describe(slowest))));
+  FailEpoch(absl::UnavailableError(absl::StrCat("a step did not come back within ",
+                                                absl::FormatDuration(options_->step_timeout),
+                                                "; it seems to hang at ", Describe(slowest))));
   retry_at_ = clock_->Now() + kRetryTime;
 }
 
@@ -238,8 +238,7 @@ void Cluster::ContinueLoading() {
     if (!state.ended || state.status.ok()) continue;
     const uint64_t session = plan_->workers[i].session;
     const std::string why = absl::StrCat(Describe(i), " cannot load: ", state.status.message());
-    LogError(why);
-    EndEpoch(absl::UnavailableError(why));
+    FailEpoch(absl::UnavailableError(why));
     retry_at_ = clock_->Now() + kRetryTime;
     if (IsLasting(state.status)) membership_.Refuse(session, state.status);
     return;
@@ -282,7 +281,7 @@ void Cluster::BeginServing() {
                            plan->Modules(*model_, worker), ") was lost: ", status.message())));
       });
   if (!link.ok()) {
-    EndEpoch(absl::UnavailableError(
+    FailEpoch(absl::UnavailableError(
         absl::StrCat("cannot reach worker ", first.hello.name(), ": ", link.status().message())));
     retry_at_ = clock_->Now() + kRetryTime;
     return;
@@ -302,11 +301,13 @@ void Cluster::BeginServing() {
                        " stages, context of ", plan_->shape.context, " tokens"));
 }
 
+void Cluster::FailEpoch(const absl::Status& why) {
+  LogError(absl::StrCat("epoch ", plan_->epoch, " ends: ", why.message()));
+  EndEpoch(why);
+}
+
 void Cluster::EndEpoch(const absl::Status& why) {
-  if (phase_ == Phase::kServing) {
-    callbacks_.on_ready(false);
-    LogError(absl::StrCat("epoch ", plan_->epoch, " ends: ", why.message()));
-  }
+  if (phase_ == Phase::kServing) callbacks_.on_ready(false);
   if (link_ != nullptr) link_->Cancel();
   engine_->EndEpoch(why);
   link_.reset();

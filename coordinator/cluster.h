@@ -80,6 +80,7 @@ class Cluster {
   void ContinueLoading();
   void LogProgress(const std::map<uint64_t, v1::LoadProgress>& loads);
   void BeginServing();
+  void FailEpoch(const absl::Status& why);
   void EndEpoch(const absl::Status& why);
   void Unload(const EpochPlan& plan);
   void SetReason(const std::string& reason);

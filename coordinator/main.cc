@@ -45,7 +45,10 @@ int Run(const CoordinatorOptions& options) {
   absl::StatusOr<std::optional<DeviceMap>> device_map = ReadDeviceMap(options.device_map);
   if (!device_map.ok()) return Fail(kExitUsage, device_map.status());
   const absl::StatusOr<std::unique_ptr<ServedModel>> model = ServedModel::Open(options);
-  if (!model.ok()) return Fail(kExitBadCheckpoint, model.status());
+  if (!model.ok()) {
+    return Fail(absl::IsOutOfRange(model.status()) ? kExitUsage : kExitBadCheckpoint,
+                model.status());
+  }
 
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(&options, model->get(), *std::move(device_map), &*credentials,

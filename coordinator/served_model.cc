@@ -59,6 +59,11 @@ absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::Open(const Coordinator
       out->set_header(file.header);
     }
   }
+  if (options.context > model->config.max_position_embeddings) {
+    return absl::OutOfRangeError(absl::StrCat("--context: the model knows positions up to ",
+                                              model->config.max_position_embeddings, ", found ",
+                                              options.context));
+  }
   GANTRY_ASSIGN_OR_RETURN(model->generation, ReadGenerationConfig(folder, model->config));
   GANTRY_RETURN_IF_ERROR(OpenText(folder, model.get()));
   model->context = options.context > 0

@@ -26,7 +26,8 @@ struct ServedModel {
   std::unique_ptr<ChatTemplate> chat_template;  // null: none, or one that does not parse
   v1::ModelSource source;                       // what workers are told to load
 
-  // Errors name the file. A model without a tokenizer takes token ids alone.
+  // Errors name the file; OUT_OF_RANGE for a context longer than the model's. A model without a
+  // tokenizer takes token ids alone.
   static absl::StatusOr<std::unique_ptr<ServedModel>> Open(const CoordinatorOptions& options);
 
   RequestContext request_context() const;
