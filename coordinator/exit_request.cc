@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <utility>
-
 #include "absl/strings/str_cat.h"
 #include "base/exit_code.h"
 #include "base/log.h"
@@ -42,16 +40,15 @@ void ExitRequest::WatchSignals() {
     if (sigwait(&signals, &signal) != 0) continue;
     if (IsSet()) _exit(128 + signal);
     LogInfo(absl::StrCat(strsignal(signal), ": stopping"));
-    Set(kExitDone, "");
+    Set(kExitDone);
   }
 }
 
-void ExitRequest::Set(int exit_code, std::string message) {
+void ExitRequest::Set(int exit_code) {
   absl::MutexLock lock(&mutex_);
   if (set_) return;
   set_ = true;
   exit_code_ = exit_code;
-  message_ = std::move(message);
 }
 
 bool ExitRequest::IsSet() const {
@@ -59,10 +56,9 @@ bool ExitRequest::IsSet() const {
   return set_;
 }
 
-int ExitRequest::Wait(std::string* message) {
+int ExitRequest::Wait() {
   absl::MutexLock lock(&mutex_);
   mutex_.Await(absl::Condition(&set_));
-  *message = message_;
   return exit_code_;
 }
 

@@ -1,7 +1,6 @@
 #ifndef GANTRY_COORDINATOR_EXIT_REQUEST_H_
 #define GANTRY_COORDINATOR_EXIT_REQUEST_H_
 
-#include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -17,10 +16,10 @@ class ExitRequest {
   static ExitRequest* Get();
 
   // The first reason counts.
-  void Set(int exit_code, std::string message);
+  void Set(int exit_code);
   bool IsSet() const;
-  // Waits for the reason and returns its exit code. `*message` is empty after a signal.
-  int Wait(std::string* message);
+  // Waits for the reason and returns its exit code.
+  int Wait();
 
  private:
   ExitRequest();
@@ -29,7 +28,6 @@ class ExitRequest {
   mutable absl::Mutex mutex_;
   bool set_ ABSL_GUARDED_BY(mutex_) = false;
   int exit_code_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::string message_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry

@@ -14,10 +14,10 @@
 #include "base/version.h"
 #include "coordinator/coordinator_flags.h"
 #include "coordinator/exit_request.h"
-#include "coordinator/grpc_log.h"
 #include "coordinator/served_model.h"
 #include "coordinator/server.h"
 #include "plan/placement.h"
+#include "proto/grpc_log.h"
 
 namespace gantry {
 namespace {
@@ -52,19 +52,15 @@ int Run(const CoordinatorOptions& options) {
 
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(&options, model->get(), *std::move(device_map), &*credentials,
-                    [exit_request](const absl::Status& status) {
-                      exit_request->Set(kExitDoesNotFit, std::string(status.message()));
-                    });
+                    [exit_request](const absl::Status&) { exit_request->Set(kExitDoesNotFit); });
   if (!server.ok()) {
     const bool usage =
         absl::IsInvalidArgument(server.status()) || absl::IsFailedPrecondition(server.status());
     return Fail(usage ? kExitUsage : kExitFailed, server.status());
   }
   LogInfo(absl::StrCat("listening on ", (*server)->address()));
-  std::string message;
-  const int exit_code = exit_request->Wait(&message);
+  const int exit_code = exit_request->Wait();
   (*server)->Stop([exit_code] { return exit_code != kExitDone; });
-  if (!message.empty()) LogError(absl::StrCat("the model does not fit: ", message));
   return exit_code;
 }
 

@@ -45,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   v1::Endpoint results;
   results.set_address(options->advertise.empty() ? server->address_ : options->advertise);
   if (server->socket_folder_.has_value()) {
-    results.set_unix_path(server->socket_folder_->socket());
+    results.set_unix_path(server->socket_folder_->socket_path());
     results.set_host_id(HostId());
   }
   server->cluster_.Start(std::move(results));
@@ -79,9 +79,10 @@ absl::Status Server::Listen() {
                            on_socket ? grpc::InsecureServerCredentials() : credentials_->Server(),
                            &port);
   // Without the socket, workers of this host use TCP like all others.
-  socket_folder_ = SocketFolder::Make();
-  if (socket_folder_.has_value()) {
-    builder.AddListeningPort(absl::StrCat("unix:", socket_folder_->socket()),
+  absl::StatusOr<SocketFolder> folder = SocketFolder::Create();
+  if (folder.ok()) {
+    socket_folder_.emplace(*std::move(folder));
+    builder.AddListeningPort(absl::StrCat("unix:", socket_folder_->socket_path()),
                              grpc::InsecureServerCredentials());
   }
   builder.RegisterService(&inference_);

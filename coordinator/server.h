@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/socket_folder.h"
 #include "coordinator/cluster.h"
 #include "coordinator/engine_loop.h"
 #include "coordinator/inference_service.h"
@@ -16,7 +17,6 @@
 #include "coordinator/registry_service.h"
 #include "coordinator/result_service.h"
 #include "coordinator/served_model.h"
-#include "coordinator/socket_folder.h"
 #include "proto/credentials.h"
 
 namespace gantry {
