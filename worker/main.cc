@@ -14,6 +14,7 @@
 #include "base/exit_code.h"
 #include "base/flags.h"
 #include "base/log.h"
+#include "proto/grpc_log.h"
 #include "worker/options.h"
 #include "worker/worker.h"
 
@@ -118,6 +119,7 @@ int Main(int argc, char** argv) {
   if (!InitLog({"worker", level, format})) {
     UsageError("--log_level is one of debug, info, warning, error; --log_format text or json");
   }
+  RouteGrpcLog();
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/match.h"
+#include "base/bytes.h"
 #include "base/dtype.h"
 
 namespace gantry {
@@ -32,12 +33,6 @@ uint64_t Mix(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-uint64_t HashName(absl::string_view name) {  // FNV-1a
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
-}
-
 constexpr float kDeviation = 0.02f;
 // The sum of four bytes has mean 510 and this deviation, sqrt(4 * (256^2 - 1) / 12).
 constexpr float kSumMean = 510.0f;
@@ -49,7 +44,7 @@ class DummySource : public WeightSource {
 
   absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count,
                     float* out) const override {
-    const uint64_t stream = Mix(seed_ ^ HashName(tensor.name));
+    const uint64_t stream = Mix(seed_ ^ Fnv1a(tensor.name));
     const float mean = absl::EndsWith(tensor.name, "norm.weight") ? 1.0f : 0.0f;
     const int64_t end = first + count;
     for (int64_t i = first; i < end;) {

@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerOptions& optio
   LogInfo(absl::StrCat(worker->name_, ": ", facts.description(), ", offers ",
                        FormatBytes(facts.memory_bytes()), ", reads ",
                        FormatBytes(static_cast<uint64_t>(facts.read_bytes_per_s())), "/s"));
-  absl::StatusOr<UnixSocketFolder> folder = UnixSocketFolder::Create();
+  absl::StatusOr<SocketFolder> folder = SocketFolder::Create();
   if (folder.ok()) {
     worker->socket_folder_.emplace(*std::move(folder));
   } else {

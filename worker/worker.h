@@ -7,13 +7,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/socket_folder.h"
 #include "grpcpp/grpcpp.h"
 #include "worker/coordinator_link.h"
 #include "worker/device.h"
 #include "worker/options.h"
 #include "worker/service.h"
 #include "worker/stage_host.h"
-#include "worker/unix_socket_folder.h"
 
 namespace gantry {
 
@@ -43,7 +43,7 @@ class Worker {
   std::string name_;
   Credentials credentials_;
   Device device_;
-  std::optional<UnixSocketFolder> socket_folder_;
+  std::optional<SocketFolder> socket_folder_;
   v1::Endpoint endpoint_;
   std::unique_ptr<CoordinatorLink> link_;
   std::unique_ptr<StageHost> host_;

@@ -1,13 +1,9 @@
 #include "worker/host_memory_info.h"
 
-#include <sys/stat.h>
-
 #include "base/clock.h"
-#include "base/file.h"
 #include "gtest/gtest.h"
 #include "tests/status_matchers.h"
 #include "worker/load_progress.h"
-#include "worker/unix_socket_folder.h"
 
 namespace gantry {
 namespace {
@@ -53,19 +49,6 @@ TEST(LoadProgressTest, SaysNothingWhenThereIsNothingToLoad) {
   LoadProgress progress(false, &clock);
   progress.Update(0, 0);
   EXPECT_EQ(progress.last(), "");
-}
-
-TEST(UnixSocketFolderTest, IsOursAloneAndGoes) {
-  std::string path;
-  {
-    GANTRY_ASSERT_OK_AND_ASSIGN(UnixSocketFolder folder, UnixSocketFolder::Create());
-    path = folder.socket_path();
-    EXPECT_LE(path.size(), 107);
-    struct stat info;
-    ASSERT_EQ(stat(path.substr(0, path.rfind('/')).c_str(), &info), 0);
-    EXPECT_EQ(info.st_mode & 0777, 0700);
-  }
-  EXPECT_FALSE(FileExists(path.substr(0, path.rfind('/'))));
 }
 
 }  // namespace

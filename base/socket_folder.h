@@ -1,5 +1,5 @@
-#ifndef GANTRY_WORKER_UNIX_SOCKET_FOLDER_H_
-#define GANTRY_WORKER_UNIX_SOCKET_FOLDER_H_
+#ifndef GANTRY_BASE_SOCKET_FOLDER_H_
+#define GANTRY_BASE_SOCKET_FOLDER_H_
 
 #include <string>
 #include <utility>
@@ -10,12 +10,12 @@ namespace gantry {
 
 // A fresh folder that only this user may enter, for a UNIX socket: under $XDG_RUNTIME_DIR, or /tmp.
 // Removed, with the socket, when destroyed.
-class UnixSocketFolder {
+class SocketFolder {
  public:
-  static absl::StatusOr<UnixSocketFolder> Create();
-  UnixSocketFolder(UnixSocketFolder&& other) noexcept;
-  UnixSocketFolder& operator=(UnixSocketFolder&&) = delete;
-  ~UnixSocketFolder();
+  static absl::StatusOr<SocketFolder> Create();
+  SocketFolder(SocketFolder&& other) noexcept;
+  SocketFolder& operator=(SocketFolder&&) = delete;
+  ~SocketFolder();
 
   // What the destructor does, earlier. May be called twice.
   void Remove() const;
@@ -23,10 +23,10 @@ class UnixSocketFolder {
   std::string socket_path() const;
 
  private:
-  explicit UnixSocketFolder(std::string path) : path_(std::move(path)) {}
+  explicit SocketFolder(std::string path) : path_(std::move(path)) {}
   std::string path_;
 };
 
 }  // namespace gantry
 
-#endif  // GANTRY_WORKER_UNIX_SOCKET_FOLDER_H_
+#endif  // GANTRY_BASE_SOCKET_FOLDER_H_

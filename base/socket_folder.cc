@@ -1,4 +1,4 @@
-#include "worker/unix_socket_folder.h"
+#include "base/socket_folder.h"
 
 #include <unistd.h>
 
@@ -16,37 +16,36 @@ constexpr size_t kLongestSocketPath = 107;
 
 }  // namespace
 
-absl::StatusOr<UnixSocketFolder> UnixSocketFolder::Create() {
+absl::StatusOr<SocketFolder> SocketFolder::Create() {
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
   std::string error;
   for (const std::string& parent :
        {std::string(runtime == nullptr ? "" : runtime), std::string("/tmp")}) {
     if (parent.empty() || parent[0] != '/') continue;
-    std::string path = absl::StrCat(parent, "/gantry-worker-XXXXXX");
+    std::string path = absl::StrCat(parent, "/gantry-XXXXXX");
     if (mkdtemp(path.data()) == nullptr) {  // mode 0700
       error = absl::StrCat(parent, ": ", std::strerror(errno));
       continue;
     }
-    UnixSocketFolder folder(path);
+    SocketFolder folder(path);
     if (folder.socket_path().size() <= kLongestSocketPath) return folder;
     error = absl::StrCat(parent, ": too long a path for a socket");
   }
   return absl::UnavailableError(absl::StrCat("cannot make a folder for the UNIX socket: ", error));
 }
 
-UnixSocketFolder::UnixSocketFolder(UnixSocketFolder&& other) noexcept
-    : path_(std::move(other.path_)) {
+SocketFolder::SocketFolder(SocketFolder&& other) noexcept : path_(std::move(other.path_)) {
   other.path_.clear();
 }
 
-UnixSocketFolder::~UnixSocketFolder() { Remove(); }
+SocketFolder::~SocketFolder() { Remove(); }
 
-void UnixSocketFolder::Remove() const {
+void SocketFolder::Remove() const {
   if (path_.empty()) return;
   unlink(socket_path().c_str());
   rmdir(path_.c_str());
 }
 
-std::string UnixSocketFolder::socket_path() const { return absl::StrCat(path_, "/stage.sock"); }
+std::string SocketFolder::socket_path() const { return absl::StrCat(path_, "/grpc.sock"); }
 
 }  // namespace gantry
