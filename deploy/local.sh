@@ -96,7 +96,7 @@ give_up_if_any_ended() {
 names=()
 start coordinator "$bin/coordinator" --model "$model" --listen 127.0.0.1:0 --min_workers "$workers" \
   "${coordinator_flags[@]}"
-until address=$(grep -om 1 'listening on .*' "$folder/coordinator.log"); do
+until address=$(grep -som 1 'listening on .*' "$folder/coordinator.log"); do
   give_up_if_any_ended
   sleep 0.05
 done
