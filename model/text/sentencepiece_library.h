@@ -5,24 +5,24 @@
 #include <string>
 #include <vector>
 
-namespace sentencepiece {
-class SentencePieceProcessor;
-}
+#include "absl/strings/string_view.h"
+#include "model/text/sentencepiece_module.h"
 
 namespace gantry {
 
-// libsentencepiece apart from Abseil: its header declares an absl::string_view of its own, so
-// nothing here includes Abseil. Errors are texts, empty on success.
+// libsentencepiece, behind libgantry_sentencepiece.so, which lies beside the program and is opened
+// when the first model is loaded. Errors are texts, empty when there is none.
 class SentencePieceLibrary {
  public:
-  SentencePieceLibrary();
-  ~SentencePieceLibrary();
-  std::string Load(const std::string& serialized_model);
-  // Thread-safe once loaded. The library counts in int: at most a few megabytes of text.
-  std::string Encode(const std::string& text, std::vector<int>* ids) const;
+  std::string Load(absl::string_view serialized_model);
+  // Requires a loaded model. Thread-safe.
+  std::string Encode(absl::string_view text, std::vector<int>* ids) const;
 
  private:
-  std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+  struct Free {
+    void operator()(GantrySentencePiece* processor) const;
+  };
+  std::unique_ptr<GantrySentencePiece, Free> processor_;
 };
 
 }  // namespace gantry
