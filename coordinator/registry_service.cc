@@ -23,8 +23,10 @@ class JoinStream : public grpc::ServerBidiReactor<v1::WorkerMessage, v1::Coordin
   JoinStream(Cluster* cluster, const Credentials* credentials, std::string peer)
       : cluster_(cluster), credentials_(credentials), peer_(std::move(peer)) {}
 
-  void Start(std::shared_ptr<JoinStream> self) {
+  // Reads nothing from a caller that `allowed` turns away.
+  void Start(std::shared_ptr<JoinStream> self, const absl::Status& allowed) {
     self_ = std::move(self);
+    if (!allowed.ok()) return End(allowed);
     StartRead(&message_);
   }
 
@@ -127,8 +129,7 @@ grpc::ServerBidiReactor<v1::WorkerMessage, v1::CoordinatorMessage>* RegistryServ
   if (!role.ok()) {
     LogWarning(absl::StrCat("refused a worker from ", context->peer(), ": ", role.message()));
   }
-  stream->Start(stream);
-  if (!role.ok()) stream->End(role);
+  stream->Start(stream, role);
   return stream.get();
 }
 

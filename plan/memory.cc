@@ -1,11 +1,15 @@
 #include "plan/memory.h"
 
+#include <algorithm>
+
 namespace gantry {
 namespace {
 
 constexpr uint64_t kFloatBytes = 4;
 // Tables and staging that do not grow with the model.
 constexpr uint64_t kFixedWorkspaceBytes = 4 << 20;
+// A product's tile is 96 columns wide; four threads have one at a time.
+constexpr uint64_t kPartialSums = 4 * 96;
 
 uint64_t Elements(const TensorSpec& tensor) {
   uint64_t count = 1;
@@ -56,12 +60,15 @@ uint64_t KvCacheBytes(const ModelConfig& config, const ServingShape& shape) {
 uint64_t WorkspaceBytes(const ModelConfig& config, const ServingShape& shape, bool has_head) {
   const uint64_t attention = config.num_heads * config.head_dim;
   const uint64_t qkv = attention + 2 * config.num_kv_heads * config.head_dim;
-  // The residual stream, its normalised copy and the copy that leaves; q, k, v; attention's result;
-  // the gate's and the up-projection's product and what the activation makes of them; cosines.
-  const uint64_t per_token =
-      3 * config.hidden_size + qkv + attention + 3 * config.intermediate_size + config.head_dim;
-  uint64_t floats = per_token * shape.max_step_tokens;
-  if (has_head) floats += (2 * config.vocab_size + config.hidden_size) * shape.max_step_rows;
+  // The residual stream; q, k, v; what attention gives; the gated MLP; and the kernels' scratch:
+  // the normalised or regrouped input of a product, partial sums of each thread, cosines and sines.
+  const uint64_t widest =
+      std::max({config.hidden_size, config.intermediate_size, config.num_heads * config.head_dim});
+  const uint64_t per_token = config.hidden_size + qkv + attention + config.intermediate_size +
+                             widest + kPartialSums + config.head_dim;
+  const uint64_t rows = std::min(shape.max_step_rows, shape.max_step_tokens);
+  uint64_t floats = per_token * shape.max_step_tokens + 2 * config.hidden_size * rows;
+  if (has_head) floats += config.vocab_size * rows;
   return floats * kFloatBytes + kFixedWorkspaceBytes;
 }
 
