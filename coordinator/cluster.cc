@@ -181,7 +181,8 @@ void Cluster::TryPlan() {
   const std::vector<Member> members = membership_.Members();
   if (members.size() < options_->min_workers) {
     SetReason(absl::StrCat("waiting for workers: ", members.size(), " of ", options_->min_workers,
-                           " have joined"));
+                           " have joined",
+                           last_failure_.empty() ? "" : "; before that: ", last_failure_));
     return;
   }
   if (members.empty() || clock_->Now() < retry_at_) return;
@@ -289,6 +290,7 @@ void Cluster::BeginServing() {
   link_ = *std::move(link);
   phase_ = Phase::kServing;
   has_served_ = true;
+  last_failure_.clear();
   engine_->BeginEpoch({epoch, static_cast<int>(plan_->placement.stages.size()),
                        plan_->shape.num_blocks, link_.get()});
   {
@@ -314,6 +316,7 @@ void Cluster::EndEpoch(const absl::Status& why) {
   loads_.clear();
   plan_ = nullptr;
   phase_ = Phase::kWaiting;
+  last_failure_ = std::string(why.message());
   suspicion_ = absl::OkStatus();
   absl::MutexLock lock(&mutex_);
   report_.ready = false;

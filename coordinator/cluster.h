@@ -109,6 +109,7 @@ class Cluster {
   absl::Duration next_log_;
   std::vector<uint64_t> failed_sessions_;  // for which there is no placement
   bool has_served_ = false;
+  std::string last_failure_;  // why the last epoch ended or did not begin; empty once one serves
 
   mutable absl::Mutex mutex_;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;

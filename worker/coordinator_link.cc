@@ -94,14 +94,16 @@ absl::Status CoordinatorLink::Run() {
 }
 
 absl::Status CoordinatorLink::Connect(grpc::Channel* channel) {
-  absl::Status connected;
   for (int i = 0; i < kConnectSlices; ++i) {
-    connected = WaitConnected(channel, kConnectTimeout / kConnectSlices, options_.coordinator);
+    const absl::Status connected =
+        WaitConnected(channel, kConnectTimeout / kConnectSlices, options_.coordinator);
     absl::MutexLock lock(&mutex_);
     if (leaving_) return absl::CancelledError("leaving");
-    if (connected.ok()) break;
+    if (connected.ok()) return connected;
   }
-  return connected;
+  return absl::UnavailableError(absl::StrCat(
+      "cannot connect within ", absl::FormatDuration(kConnectTimeout),
+      "; check --coordinator and, if it uses certificates, --tls_cert, --tls_key and --tls_ca"));
 }
 
 absl::Status CoordinatorLink::Join() {

@@ -52,6 +52,14 @@ class RequestsTest(unittest.TestCase):
             self.assertEqual(finish["prompt_tokens"], len(prompt))
             self.assertEqual(finish["completion_tokens"], len(tokens))
 
+    def test_tokenizer_model_serves_where_there_is_no_tokenizer_json(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for file in DEMO.iterdir():
+                if file.name != "tokenizer.json":
+                    (pathlib.Path(folder) / file.name).symlink_to(file)
+            with Cluster(folder) as cluster:
+                self.assertIn("1,000,000,000", cluster.generate(QUESTION).stdout)
+
     def test_same_seed_gives_same_tokens(self):
         sampled = [ids(GOLDEN[0]["prompt"]), "--temperature=3", "--min_new_tokens=20", "--max_new_tokens=20"]
         answers = []
