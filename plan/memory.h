@@ -6,6 +6,8 @@
 #include "base/dtype.h"
 #include "model/config.h"
 #include "model/modules.h"
+#include "plan/model_tree.h"
+#include "plan/quantization.h"
 
 namespace gantry {
 
@@ -26,6 +28,44 @@ uint64_t ModuleWeightBytes(const ModuleSpec& module, Scheme scheme);
 uint64_t KvCacheBytes(const ModelConfig& config, const ServingShape& shape);
 // Activations that a worker keeps for the largest step; `has_head`: it computes logits.
 uint64_t WorkspaceBytes(const ModelConfig& config, const ServingShape& shape, bool has_head);
+
+// The same from a model's tree, for every family and scheme.
+
+// Where bytes lie. A GPU holds each weight in its scheme; a CPU computes in fp32 and holds that.
+enum class MemoryKind { kGpu, kCpu };
+// What the CUDA caching allocator rounds every tensor up to.
+inline constexpr uint64_t kCudaAllocationBytes = 512;
+
+// Bytes of one tensor as it is stored: the weights, and with them SCB (int8) or absmax, its nested
+// statistics, offset and code tables (4-bit). `allocation`: every piece is rounded up to this; 1
+// gives the sum of the pieces' own sizes.
+uint64_t TensorBytes(const TreeTensor& tensor, const TensorScheme& scheme, uint64_t allocation);
+
+// Of a module and all below it, whose full name is `name`. Tensors that are tied are counted once
+// within the module. An upper bound when `allocation` is kCudaAllocationBytes.
+uint64_t ModuleBytes(const ModelTree& tree, const TreeModule& module, absl::string_view name,
+                     const SchemeRules& rules, MemoryKind kind, uint64_t allocation);
+inline uint64_t UnitWeightBytes(const ModelTree& tree, const PlanUnit& unit,
+                                const SchemeRules& rules, MemoryKind kind) {
+  return ModuleBytes(tree, *unit.module, unit.name, rules, kind, kCudaAllocationBytes);
+}
+// The whole model on one device, tied tensors once.
+uint64_t ModelBytes(const ModelTree& tree, const SchemeRules& rules, MemoryKind kind,
+                    uint64_t allocation = kCudaAllocationBytes);
+
+// What runs at once.
+struct SequenceShape {
+  int64_t batch = 1;
+  int64_t context = 0;         // tokens of a sequence, prompt and answer
+  int64_t encoder_tokens = 0;  // of an encoder-decoder model's input; 0: as `context`
+  int64_t step_tokens = 512;   // tokens that pass a layer together
+  DType kv_dtype = DType::kF16;
+};
+uint64_t UnitKvBytes(const ModelTree& tree, const PlanUnit& unit, const SequenceShape& shape);
+// The largest step's activations on a device, in fp32; `has_head`: it computes logits.
+uint64_t ActivationBytes(const ModelTree& tree, const SequenceShape& shape, bool has_head);
+// What a process takes on a GPU before its first tensor: context, kernels, the libraries' own.
+uint64_t DeviceOverheadBytes(MemoryKind kind);
 
 }  // namespace gantry
 
