@@ -1,11 +1,17 @@
 #include "plan/memory.h"
 
+#include <algorithm>
+#include <initializer_list>
+#include <limits>
+
 namespace gantry {
 namespace {
 
 constexpr uint64_t kFloatBytes = 4;
 // Tables and staging that do not grow with the model.
 constexpr uint64_t kFixedWorkspaceBytes = 4 << 20;
+constexpr uint64_t kCudaProcessBytes = 512 << 20;
+constexpr uint64_t kCpuProcessBytes = 64 << 20;
 
 uint64_t Elements(const TensorSpec& tensor) {
   uint64_t count = 1;
@@ -26,6 +32,30 @@ uint64_t BytesPerWeight(Scheme scheme) {
       break;
   }
   return kFloatBytes;
+}
+
+uint64_t RoundUp(uint64_t bytes, uint64_t to) { return (bytes + to - 1) / to * to; }
+
+// The product, or 2^64 - 1 when it is larger.
+uint64_t Product(std::initializer_list<uint64_t> factors) {
+  uint64_t product = 1;
+  for (uint64_t factor : factors) {
+    if (__builtin_mul_overflow(product, factor, &product)) {
+      return factor == 0 ? 0 : std::numeric_limits<uint64_t>::max();
+    }
+  }
+  return product;
+}
+
+// bitsandbytes' nested statistics: blocks of 256 absmax, and a table of 256 values.
+constexpr uint64_t kNestedBlock = 256;
+constexpr uint64_t kNestedTable = 256;
+constexpr uint64_t kFourBitTable = 16;
+
+// Of a weight in fp32, its rows padded as the kernels want them.
+uint64_t CpuTensorBytes(const TreeTensor& tensor) {
+  if (tensor.shape.size() < 2) return tensor.elements * kFloatBytes;
+  return RoundUp(tensor.shape[0], kPanelRows) * tensor.shape[1] * kFloatBytes;
 }
 
 }  // namespace
@@ -63,6 +93,91 @@ uint64_t WorkspaceBytes(const ModelConfig& config, const ServingShape& shape, bo
   uint64_t floats = per_token * shape.max_step_tokens;
   if (has_head) floats += (2 * config.vocab_size + config.hidden_size) * shape.max_step_rows;
   return floats * kFloatBytes + kFixedWorkspaceBytes;
+}
+
+uint64_t TensorBytes(const TreeTensor& tensor, const TensorScheme& scheme, uint64_t allocation) {
+  const uint64_t count = tensor.elements;
+  const auto piece = [allocation](uint64_t bytes) { return RoundUp(bytes, allocation); };
+  switch (scheme.scheme) {
+    case Scheme::kFp32:
+      break;
+    case Scheme::kFp16:
+    case Scheme::kBf16:
+      return piece(2 * count);
+    case Scheme::kInt8: {
+      const uint64_t scb = piece(tensor.shape[0] * kFloatBytes);
+      return piece(count) + scb + (scheme.has_fp16_weight ? piece(2 * count) : 0);
+    }
+    case Scheme::kNf4:
+    case Scheme::kFp4: {
+      const uint64_t blocks = (count + scheme.block_size - 1) / scheme.block_size;
+      const uint64_t packed = piece((count + 1) / 2) + piece(kFourBitTable * kFloatBytes);
+      if (!scheme.double_quant) return packed + piece(blocks * kFloatBytes);
+      const uint64_t nested = (blocks + kNestedBlock - 1) / kNestedBlock;
+      return packed + piece(blocks) + piece(nested * kFloatBytes) +
+             piece(kNestedTable * kFloatBytes) + piece(kFloatBytes);
+    }
+  }
+  return piece(count * kFloatBytes);
+}
+
+uint64_t ModuleBytes(const ModelTree& tree, const TreeModule& module, absl::string_view name,
+                     const SchemeRules& rules, MemoryKind kind, uint64_t allocation) {
+  std::vector<bool> seen(tree.tied.size(), false);
+  uint64_t bytes = 0;
+  const auto add = [&](const std::string& module_name, const TreeModule& owner,
+                       const std::string& tensor_name, const TreeTensor& tensor) {
+    for (size_t g = 0; g < tree.tied.size(); ++g) {
+      const std::vector<std::string>& group = tree.tied[g];
+      if (std::find(group.begin(), group.end(), tensor_name) == group.end()) continue;
+      if (seen[g]) return;
+      seen[g] = true;
+    }
+    bytes += kind == MemoryKind::kCpu
+                 ? CpuTensorBytes(tensor)
+                 : TensorBytes(tensor, rules.Of(module_name, owner, tensor), allocation);
+  };
+  ForEachTensor(module, std::string(name), add);
+  return bytes;
+}
+
+uint64_t ModelBytes(const ModelTree& tree, const SchemeRules& rules, MemoryKind kind,
+                    uint64_t allocation) {
+  return ModuleBytes(tree, *tree.root, "", rules, kind, allocation);
+}
+
+uint64_t UnitKvBytes(const ModelTree& tree, const PlanUnit& unit, const SequenceShape& shape) {
+  const uint64_t width = DTypeSize(shape.kv_dtype);
+  const uint64_t encoder = shape.encoder_tokens > 0 ? shape.encoder_tokens : shape.context;
+  const uint64_t batch = shape.batch;
+  const uint64_t own =
+      Product({static_cast<uint64_t>(shape.context), batch, width, unit.kv_elements_per_token});
+  const uint64_t cross = Product({encoder, batch, width, unit.cross_kv_elements_per_token});
+  uint64_t sum;
+  return __builtin_add_overflow(own, cross, &sum) ? std::numeric_limits<uint64_t>::max() : sum;
+}
+
+uint64_t ActivationBytes(const ModelTree& tree, const SequenceShape& shape, bool has_head) {
+  const uint64_t attention = tree.num_heads * tree.head_dim;
+  const uint64_t qkv = attention + 2 * tree.num_kv_heads * tree.head_dim;
+  const uint64_t mlp = 3 * tree.intermediate_size * std::max<int64_t>(1, tree.experts_per_token);
+  // As WorkspaceBytes counts them.
+  const uint64_t per_token = 3 * tree.hidden_size + qkv + attention + mlp + tree.head_dim;
+  const uint64_t tokens = std::max(shape.step_tokens, shape.batch);
+  const uint64_t logits = 2 * tree.vocab_size + tree.hidden_size;
+  const uint64_t layer_bytes = Product({per_token, tokens, kFloatBytes});
+  const uint64_t head_bytes =
+      has_head ? Product({logits, static_cast<uint64_t>(shape.batch), kFloatBytes}) : 0;
+  uint64_t sum;
+  if (__builtin_add_overflow(layer_bytes, head_bytes, &sum) ||
+      __builtin_add_overflow(sum, kFixedWorkspaceBytes, &sum)) {
+    return std::numeric_limits<uint64_t>::max();
+  }
+  return sum;
+}
+
+uint64_t DeviceOverheadBytes(MemoryKind kind) {
+  return kind == MemoryKind::kGpu ? kCudaProcessBytes : kCpuProcessBytes;
 }
 
 }  // namespace gantry

@@ -58,6 +58,9 @@ struct PlanUnit {
   uint64_t kv_elements_per_token = 0;
   uint64_t cross_kv_elements_per_token = 0;
   int64_t window = 0;  // tokens the layer can look back; 0: all
+  // The unit whose weight this one's is (a tied head: the embedding); -1: its own. On the device of
+  // that unit it takes no memory; on another, all of it.
+  int tied_unit = -1;
   // Parameters that a token is multiplied by: without lookups, and of a mixture only the experts
   // that are chosen.
   uint64_t active_parameters = 0;
