@@ -4,6 +4,8 @@
 #include <initializer_list>
 #include <limits>
 
+#include "plan/caching_allocator.h"
+
 namespace gantry {
 namespace {
 
@@ -11,6 +13,8 @@ constexpr uint64_t kFloatBytes = 4;
 // Tables and staging that do not grow with the model.
 constexpr uint64_t kFixedWorkspaceBytes = 4 << 20;
 constexpr uint64_t kCudaProcessBytes = 512 << 20;
+// The simulated load differs from the true one by up to a MiB or two in gigabytes, either way.
+constexpr uint64_t kLoadMargin = 500;
 constexpr uint64_t kCpuProcessBytes = 64 << 20;
 
 uint64_t Elements(const TensorSpec& tensor) {
@@ -95,30 +99,37 @@ uint64_t WorkspaceBytes(const ModelConfig& config, const ServingShape& shape, bo
   return floats * kFloatBytes + kFixedWorkspaceBytes;
 }
 
-uint64_t TensorBytes(const TreeTensor& tensor, const TensorScheme& scheme, uint64_t allocation) {
+std::vector<uint64_t> TensorPieces(const TreeTensor& tensor, const TensorScheme& scheme) {
   const uint64_t count = tensor.elements;
-  const auto piece = [allocation](uint64_t bytes) { return RoundUp(bytes, allocation); };
   switch (scheme.scheme) {
     case Scheme::kFp32:
       break;
     case Scheme::kFp16:
     case Scheme::kBf16:
-      return piece(2 * count);
+      return {2 * count};
     case Scheme::kInt8: {
-      const uint64_t scb = piece(tensor.shape[0] * kFloatBytes);
-      return piece(count) + scb + (scheme.has_fp16_weight ? piece(2 * count) : 0);
+      std::vector<uint64_t> pieces = {count, tensor.shape[0] * kFloatBytes};
+      if (scheme.has_fp16_weight) pieces.push_back(2 * count);
+      return pieces;
     }
     case Scheme::kNf4:
     case Scheme::kFp4: {
       const uint64_t blocks = (count + scheme.block_size - 1) / scheme.block_size;
-      const uint64_t packed = piece((count + 1) / 2) + piece(kFourBitTable * kFloatBytes);
-      if (!scheme.double_quant) return packed + piece(blocks * kFloatBytes);
+      const uint64_t packed = (count + 1) / 2;
+      const uint64_t table = kFourBitTable * kFloatBytes;
+      if (!scheme.double_quant) return {table, blocks * kFloatBytes, packed};
       const uint64_t nested = (blocks + kNestedBlock - 1) / kNestedBlock;
-      return packed + piece(blocks) + piece(nested * kFloatBytes) +
-             piece(kNestedTable * kFloatBytes) + piece(kFloatBytes);
+      const uint64_t offset = kFloatBytes;
+      return {table, packed, offset, kNestedTable * kFloatBytes, nested * kFloatBytes, blocks};
     }
   }
-  return piece(count * kFloatBytes);
+  return {count * kFloatBytes};
+}
+
+uint64_t TensorBytes(const TreeTensor& tensor, const TensorScheme& scheme, uint64_t allocation) {
+  uint64_t bytes = 0;
+  for (uint64_t piece : TensorPieces(tensor, scheme)) bytes += RoundUp(piece, allocation);
+  return bytes;
 }
 
 uint64_t ModuleBytes(const ModelTree& tree, const TreeModule& module, absl::string_view name,
@@ -144,6 +155,11 @@ uint64_t ModuleBytes(const ModelTree& tree, const TreeModule& module, absl::stri
 uint64_t ModelBytes(const ModelTree& tree, const SchemeRules& rules, MemoryKind kind,
                     uint64_t allocation) {
   return ModuleBytes(tree, *tree.root, "", rules, kind, allocation);
+}
+
+uint64_t LoadedBytes(const ModelTree& tree, const SchemeRules& rules) {
+  const uint64_t bytes = SimulateLoad(tree, rules);
+  return bytes + bytes / kLoadMargin;
 }
 
 uint64_t UnitKvBytes(const ModelTree& tree, const PlanUnit& unit, const SequenceShape& shape) {

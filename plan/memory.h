@@ -2,6 +2,7 @@
 #define GANTRY_PLAN_MEMORY_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "base/dtype.h"
 #include "model/config.h"
@@ -36,9 +37,11 @@ enum class MemoryKind { kGpu, kCpu };
 // What the CUDA caching allocator rounds every tensor up to.
 inline constexpr uint64_t kCudaAllocationBytes = 512;
 
-// Bytes of one tensor as it is stored: the weights, and with them SCB (int8) or absmax, its nested
-// statistics, offset and code tables (4-bit). `allocation`: every piece is rounded up to this; 1
-// gives the sum of the pieces' own sizes.
+// The allocations of one tensor as it is stored, in bytes: the weights, and with them SCB (int8) or
+// absmax, its nested statistics, offset and code tables (4-bit).
+std::vector<uint64_t> TensorPieces(const TreeTensor& tensor, const TensorScheme& scheme);
+
+// Their sum, each rounded up to a multiple of `allocation`.
 uint64_t TensorBytes(const TreeTensor& tensor, const TensorScheme& scheme, uint64_t allocation);
 
 // Of a module and all below it, whose full name is `name`. Tensors that are tied are counted once
@@ -52,6 +55,10 @@ inline uint64_t UnitWeightBytes(const ModelTree& tree, const PlanUnit& unit,
 // The whole model on one device, tied tensors once.
 uint64_t ModelBytes(const ModelTree& tree, const SchemeRules& rules, MemoryKind kind,
                     uint64_t allocation = kCudaAllocationBytes);
+
+// What torch's caching allocator counts as allocated once transformers has loaded the model: an
+// upper bound, a per cent above the truth at most.
+uint64_t LoadedBytes(const ModelTree& tree, const SchemeRules& rules);
 
 // What runs at once.
 struct SequenceShape {

@@ -241,7 +241,13 @@ absl::Status FillUnits(const Json& json, const ModelFamily& family,
                        const std::set<std::string>& late, ModelTree* tree) {
   GANTRY_ASSIGN_OR_RETURN(const std::vector<int64_t> windows,
                           ParseWindows(json, family, tree->num_layers));
-  ListUnits(*tree, late, "", tree->root, &tree->units);
+  std::vector<PlanUnit>& units = tree->units;
+  ListUnits(*tree, late, "", tree->root, &units);
+  // Registered last, and needed by every layer.
+  const auto rotary = std::find_if(units.begin(), units.end(), [](const PlanUnit& unit) {
+    return unit.kind == UnitKind::kRotary;
+  });
+  if (rotary != units.end()) std::rotate(units.begin() + 1, rotary, rotary + 1);
   const uint64_t kv = 2 * tree->num_kv_heads * tree->head_dim;
   size_t layer = 0;
   for (PlanUnit& unit : tree->units) {

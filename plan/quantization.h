@@ -68,6 +68,7 @@ class SchemeRules {
   TensorScheme Of(absl::string_view module_name, const TreeModule& module,
                   const TreeTensor& tensor) const;
   const std::vector<std::string>& not_converted() const { return not_converted_; }
+  DType dtype() const { return format_.dtype; }  // of what is not quantised
 
  private:
   WeightFormat format_;
