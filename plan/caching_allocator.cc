@@ -1,6 +1,7 @@
 #include "plan/caching_allocator.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <unordered_set>
 #include <vector>
