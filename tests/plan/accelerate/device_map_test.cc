@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <map>
+#include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -175,6 +176,36 @@ TEST(DeviceMapTest, WithoutRoomEverythingGoesToDisk) {
   GANTRY_ASSERT_OK_AND_ASSIGN(const DeviceMap map,
                               InferDeviceMap(tree, Format("float32"), {}, AccelerateMode::kAuto));
   EXPECT_THAT(map, ElementsAre(Pair("", "disk")));
+}
+
+TEST(DeviceMapTest, OnAnyMachineEverythingHasADeviceAndNoneOverflows) {
+  std::mt19937_64 random(3);
+  const char* const kModels[] = {
+      "flan-t5-base", "gemma-2-2b", "Mixtral-8x7B-v0.1",       "Qwen2-1.5B",
+      "bloom",        "opt-175b",   "Phi-3-medium-4k-instruct"};
+  const AccelerateMode kModes[] = {AccelerateMode::kSequential, AccelerateMode::kBalanced,
+                                   AccelerateMode::kBalancedLow0};
+  for (const char* name : kModels) {
+    const ModelTree tree = Tree(name);
+    for (const char* dtype : {"float32", "float16", "int8", "int4"}) {
+      const WeightFormat format = Format(dtype);
+      const ModuleSizes sizes = ComputeModuleSizes(tree, format);
+      for (int round = 0; round < 6; ++round) {
+        MaxMemory limits;
+        const uint64_t gpus = random() % 5;
+        for (uint64_t i = 0; i < gpus; ++i) {
+          limits.emplace_back(absl::StrCat(i), random() % sizes.Of(""));
+        }
+        if (random() % 3 > 0) limits.emplace_back("cpu", random() % (2 * sizes.Of("")));
+        GANTRY_ASSERT_OK_AND_ASSIGN(const DeviceMap map,
+                                    InferDeviceMap(tree, format, limits, kModes[round % 3]));
+        GANTRY_EXPECT_OK(CheckDeviceMap(tree, map));
+        std::map<std::string, uint64_t> used;
+        for (const auto& [module, device] : map) used[device] += sizes.Of(module);
+        for (const auto& [device, bytes] : limits) EXPECT_LE(used[device], bytes) << name;
+      }
+    }
+  }
 }
 
 TEST(DeviceMapTest, CheckNamesWhatHasNoDevice) {
