@@ -1,8 +1,9 @@
 #include "plan/accelerate/device_map.h"
 
-#include <algorithm>
-#include <map>
-#include <set>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -14,8 +15,14 @@ namespace {
 
 constexpr size_t kMaxNamed = 8;
 
-bool Covers(const std::string& key, const std::string& tensor) {
-  return key.empty() || key == tensor || absl::StartsWith(tensor, absl::StrCat(key, "."));
+// Whether one of `keys` is the tensor or a module that holds it.
+bool IsCovered(const std::unordered_set<std::string>& keys, const std::string& tensor) {
+  if (keys.count("") > 0 || keys.count(tensor) > 0) return true;
+  for (size_t dot = tensor.rfind('.'); dot != std::string::npos && dot > 0;
+       dot = tensor.rfind('.', dot - 1)) {
+    if (keys.count(tensor.substr(0, dot)) > 0) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -49,15 +56,15 @@ absl::StatusOr<DeviceMap> InferDeviceMap(const ModelTree& tree, const WeightForm
 }
 
 absl::Status CheckDeviceMap(const ModelTree& tree, const DeviceMap& map) {
+  std::unordered_set<std::string> keys;
+  for (const auto& entry : map) keys.insert(entry.first);
   std::vector<std::string> missing;
   size_t count = 0;
   ForEachTensor(*tree.root, "",
                 [&](const std::string&, const TreeModule&, const std::string& name,
                     const TreeTensor& tensor) {
                   if (tensor.is_buffer) return;
-                  for (const auto& entry : map) {
-                    if (Covers(entry.first, name)) return;
-                  }
+                  if (IsCovered(keys, name)) return;
                   if (++count <= kMaxNamed) missing.push_back(name);
                 });
   if (count == 0) return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <deque>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -20,8 +21,9 @@ struct Item {
 };
 using Items = std::deque<Item>;
 
-bool IsWithin(const std::string& tensor, const std::string& module) {
-  return absl::StartsWith(tensor, absl::StrCat(module, "."));
+bool IsWithin(const std::string& name, const std::string& module) {
+  return name.size() > module.size() && name[module.size()] == '.' &&
+         absl::StartsWith(name, module);
 }
 
 class Walk {
@@ -164,13 +166,12 @@ class Walk {
   }
 
   void Assign(const std::string& name, const std::string& device) {
-    for (auto& entry : map_) {
-      if (entry.first == name) {
-        entry.second = device;
-        return;
-      }
+    const auto [it, is_new] = places_.try_emplace(name, map_.size());
+    if (is_new) {
+      map_.emplace_back(name, device);
+    } else {
+      map_[it->second].second = device;
     }
-    map_.emplace_back(name, device);
   }
 
   // Opens the first tied module that can be, so that less has to go with `item`.
@@ -198,32 +199,23 @@ class Walk {
   int64_t largest_ = 0;
   std::vector<std::string> largest_names_;
   DeviceMap map_;
+  std::unordered_map<std::string, size_t> places_;  // in map_
 };
 
-void Clean(const std::string& module, DeviceMap* map) {
-  const std::string prefix = module.empty() ? "" : absl::StrCat(module, ".");
-  const auto is_below = [&](const auto& entry) { return absl::StartsWith(entry.first, prefix); };
-  std::set<std::string> devices;
+// What lies below a module.
+struct Below {
+  const std::string* device = nullptr;
   size_t count = 0;
-  for (const auto& entry : *map) {
-    if (!is_below(entry)) continue;
-    devices.insert(entry.second);
-    ++count;
+  bool mixed = false;
+};
+
+// Calls `visit` for each module above `name`, "" first, until it returns false.
+template <typename Visitor>
+void ForEachParent(const std::string& name, Visitor visit) {
+  if (name.empty() || !visit(std::string())) return;
+  for (size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+    if (!visit(name.substr(0, dot))) return;
   }
-  if (devices.size() == 1 && count > 1) {
-    const auto first = std::find_if(map->begin(), map->end(), is_below);
-    *first = {module, *devices.begin()};
-    map->erase(std::remove_if(first + 1, map->end(), is_below), map->end());
-    return;
-  }
-  std::vector<std::string> children;
-  for (const auto& [name, device] : *map) {
-    if (!absl::StartsWith(name, prefix) || name.size() <= module.size()) continue;
-    const std::string child = name.substr(0, name.find('.', prefix.size()));
-    if (children.empty() || children.back() != child) children.push_back(child);
-  }
-  if (count <= 1) return;
-  for (const std::string& child : children) Clean(child, map);
 }
 
 }  // namespace
@@ -233,9 +225,30 @@ DeviceMap InferRawDeviceMap(const ModelTree& tree, const ModuleSizes& sizes,
   return Walk(tree, sizes, max_memory).Run();
 }
 
-DeviceMap CleanDeviceMap(DeviceMap map) {
-  Clean("", &map);
-  return map;
+DeviceMap CleanDeviceMap(const DeviceMap& map) {
+  std::unordered_map<std::string, Below> below;
+  for (const auto& [name, device] : map) {
+    ForEachParent(name, [&below, &device = device](const std::string& parent) {
+      Below& parts = below[parent];
+      parts.mixed = parts.mixed || (parts.count > 0 && *parts.device != device);
+      parts.device = &device;
+      ++parts.count;
+      return true;
+    });
+  }
+  DeviceMap cleaned;
+  std::set<std::string> done;
+  for (const auto& [name, device] : map) {
+    std::string key = name;
+    ForEachParent(name, [&below, &key](const std::string& parent) {
+      const Below& parts = below[parent];
+      const bool whole = !parts.mixed && parts.count > 1;
+      if (whole) key = parent;
+      return !whole;
+    });
+    if (done.insert(key).second) cleaned.emplace_back(key, device);
+  }
+  return cleaned;
 }
 
 }  // namespace gantry

@@ -16,7 +16,7 @@ DeviceMap InferRawDeviceMap(const ModelTree& tree, const ModuleSizes& sizes,
                             const MaxMemory& max_memory);
 
 // clean_device_map: modules whose parts all lie on one device get one entry.
-DeviceMap CleanDeviceMap(DeviceMap map);
+DeviceMap CleanDeviceMap(const DeviceMap& map);
 
 }  // namespace gantry
 
