@@ -8,7 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "plan/memory.h"
+#include "plan/weight_bytes.h"
 
 namespace gantry {
 namespace {
