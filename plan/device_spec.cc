@@ -61,8 +61,11 @@ class Parser {
     } else {
       const absl::StatusOr<uint64_t> bytes = ParseBytes(what);
       if (!bytes.ok()) {
-        return Wrong(
-            part, absl::StrCat("expected a size such as 24GB or one of ", KnownDeviceNames(kind_)));
+        // A list of names helps only someone who has tried one.
+        const bool named = !what.empty() && absl::ascii_isalpha(what[0]);
+        return Wrong(part, named ? absl::StrCat("expected a size such as 24GB, or one of ",
+                                                KnownDeviceNames(kind_))
+                                 : "expected a size with its unit, such as 24GB");
       }
       if (*bytes < kMinDeviceBytes || *bytes > kMaxDeviceBytes) {
         return Wrong(part, "expected a memory of 1MB to 1000TB");

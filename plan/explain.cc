@@ -29,10 +29,15 @@ std::string ExplainBoundary(const ModelTree& tree, const PlanResult& result, con
   const std::vector<HardwareDevice>& devices = result.hardware.devices;
   const std::string left = DeviceTitle(devices[a.device]);
   const std::string right = DeviceTitle(devices[b.device]);
-  const int next = b.begin;
-  const int previous = a.end - 1;
-  const uint64_t wanted_left = UnitBytes(costs, next, a.device);
-  const uint64_t wanted_right = UnitBytes(costs, previous, b.device);
+  // What takes no time of its own goes with what follows or precedes it.
+  int next = b.begin;
+  while (next + 1 < b.end && costs.decode_of(b.device)[next] == 0) ++next;
+  int previous = a.end - 1;
+  while (previous > a.begin && costs.decode_of(a.device)[previous] == 0) --previous;
+  uint64_t wanted_left = 0;
+  for (int u = b.begin; u <= next; ++u) wanted_left += UnitBytes(costs, u, a.device);
+  uint64_t wanted_right = 0;
+  for (int u = previous; u < a.end; ++u) wanted_right += UnitBytes(costs, u, b.device);
   const DeviceLoad& load_left = result.plan.loads[a.device];
   const DeviceLoad& load_right = result.plan.loads[b.device];
   const std::string where = absl::StrCat(tree.units[previous].name, " | ", tree.units[next].name,

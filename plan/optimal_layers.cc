@@ -100,7 +100,8 @@ double Search::Run(double limit) {
     for (int roles = kRoles - 1; roles >= 0; --roles) {
       std::vector<double> row = best[roles];
       Choice* choices = &choices_[Index(device, roles, 0)];
-      for (int role = 0; role < kRoles; ++role) {
+      // The last of equals stays: the first devices begin.
+      for (int role : {kBoth, kLast, kMiddle, kFirst}) {
         if ((roles & role) == role) {
           Add(device, role, limit, best[roles & ~role], &row, choices);
         }

@@ -135,7 +135,8 @@ std::string FormatPlanSvg(const PlannerModel& model, const PlanResult& result,
                           const PlanReport& report) {
   std::vector<int> shown;
   for (int d = 0; d < static_cast<int>(result.plan.loads.size()); ++d) {
-    if (shown.size() < kMaxRows && (result.plan.loads[d].used || shown.size() < kMaxRows / 4)) {
+    if (shown.size() < kMaxRows &&
+        (result.plan.loads[d].used || result.plan.loads.size() <= kMaxRows / 4)) {
       shown.push_back(d);
     }
   }

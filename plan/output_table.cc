@@ -12,8 +12,8 @@ namespace gantry {
 namespace {
 
 constexpr int kBarWidth = 40;
-// Beyond this many devices, those that hold nothing are left out.
-constexpr size_t kMaxIdleShown = 16;
+// Of more devices, those that hold nothing are left out.
+constexpr size_t kMaxIdleShown = 12;
 
 struct BarPart {
   uint64_t bytes;
@@ -60,7 +60,7 @@ std::string Devices(const PlannerModel& model, const PlanResult& result, const T
   for (size_t d = 0; d < result.plan.loads.size(); ++d) {
     const DeviceLoad& load = result.plan.loads[d];
     const HardwareDevice& device = result.hardware.devices[d];
-    if (!load.used && rows.size() > kMaxIdleShown) {
+    if (!load.used && result.plan.loads.size() > kMaxIdleShown) {
       ++left_out;
       continue;
     }
@@ -89,7 +89,7 @@ std::string Predictions(const PlanResult& result) {
   const char* about = assumed ? "~" : "";
   const int64_t batch = result.costs.batch;
   std::string text =
-      absl::StrCat("Predicted, not measured", assumed ? " (~: on an assumed bandwidth)" : "",
+      absl::StrCat("Predicted, not measured", assumed ? " (~: from an assumed bandwidth)" : "",
                    ":\n  decode ", about, FormatSpeed(predicted.decode_tokens_per_s), " tokens/s");
   if (batch > 1) {
     absl::StrAppend(&text, " for ", batch, " sequences together; pipelined ", about,

@@ -34,7 +34,7 @@ absl::StatusOr<Hardware> LimitHardware(const PlannerOptions& options) {
       const bool known =
           std::any_of(hardware.devices.begin(), hardware.devices.end(),
                       [&name = name](const HardwareDevice& device) { return device.name == name; });
-      if (known || name == "disk") continue;
+      if (known || name == "disk" || bytes < kMinDeviceBytes) continue;
       return absl::InvalidArgumentError(
           absl::StrCat("--max_memory: there is no device \"", name,
                        "\"; add it to --gpus or --cpus, or leave both out"));
@@ -148,13 +148,22 @@ absl::Status PlaceMap(const PlannerModel& model, const PlannerOptions& options, 
   return absl::OkStatus();
 }
 
-MaxMemory LimitsForAccelerate(const Hardware& hardware) {
+// The limits in the user's words if there are any, so that a device with nothing stays in the list.
+MaxMemory LimitsForAccelerate(const PlannerOptions& options, const Hardware& hardware) {
   MaxMemory limits;
   for (const HardwareDevice& device : hardware.devices) {
-    if (IsGpu(device) || device.name == "cpu")
+    if (IsGpu(device) || device.name == "cpu") {
       limits.emplace_back(device.name, device.memory_bytes);
+    }
   }
-  return limits;
+  if (!options.max_memory.has_value()) return limits;
+  MaxMemory given = *options.max_memory;
+  for (auto& [name, bytes] : given) {
+    for (const auto& [known, most] : limits) {
+      if (known == name) bytes = std::min(bytes, most);
+    }
+  }
+  return given;
 }
 
 // The largest multiple of `step` up to `most` that passes, if smaller ones do; 0 if none.
@@ -263,9 +272,10 @@ absl::StatusOr<PlanResult> MakePlan(const PlannerModel& model, const PlannerOpti
   } else if (accelerates) {
     GANTRY_ASSIGN_OR_RETURN(const AccelerateMode mode, ParseAccelerateMode(options.device_map));
     const double fraction = options.memory_fraction.value_or(quantization.quantized() ? 0.9 : 1.0);
-    GANTRY_ASSIGN_OR_RETURN(DeviceMap map,
-                            InferDeviceMap(model.tree, result.workload.format,
-                                           LimitsForAccelerate(result.hardware), mode, fraction));
+    GANTRY_ASSIGN_OR_RETURN(
+        DeviceMap map,
+        InferDeviceMap(model.tree, result.workload.format,
+                       LimitsForAccelerate(options, result.hardware), mode, fraction));
     GANTRY_RETURN_IF_ERROR(PlaceMap(model, options, std::move(map), &result));
   } else {
     PlaceOptimal(model, options, count_missing, &result);
