@@ -6,6 +6,8 @@
 #include "base/dtype.h"
 #include "model/config.h"
 #include "model/modules.h"
+#include "plan/model_tree.h"
+#include "plan/weight_bytes.h"
 
 namespace gantry {
 
@@ -26,6 +28,22 @@ uint64_t ModuleWeightBytes(const ModuleSpec& module, Scheme scheme);
 uint64_t KvCacheBytes(const ModelConfig& config, const ServingShape& shape);
 // Activations that a worker keeps for the largest step; `has_head`: it computes logits.
 uint64_t WorkspaceBytes(const ModelConfig& config, const ServingShape& shape, bool has_head);
+
+// The same from a model's tree, for every family; weights are plan/weight_bytes.h's.
+
+// What runs at once.
+struct SequenceShape {
+  int64_t batch = 1;
+  int64_t context = 0;         // tokens of a sequence, prompt and answer
+  int64_t encoder_tokens = 0;  // of an encoder-decoder model's input; 0: as `context`
+  int64_t step_tokens = 512;   // tokens that pass a layer together
+  DType kv_dtype = DType::kF16;
+};
+uint64_t UnitKvBytes(const ModelTree& tree, const PlanUnit& unit, const SequenceShape& shape);
+// The largest step's activations on a device, in fp32; `has_head`: it computes logits.
+uint64_t ActivationBytes(const ModelTree& tree, const SequenceShape& shape, bool has_head);
+// What a process takes on a GPU before its first tensor: context, kernels, the libraries' own.
+uint64_t DeviceOverheadBytes(MemoryKind kind);
 
 }  // namespace gantry
 

@@ -1,6 +1,10 @@
 #include "plan/memory.h"
 
+#include <limits>
+#include <string>
+
 #include "gtest/gtest.h"
+#include "plan/known_models/known_models.h"
 #include "tests/status_matchers.h"
 
 namespace gantry {
@@ -50,6 +54,71 @@ TEST(MemoryTest, WorkspaceGrowsWithTheStep) {
   large.max_step_tokens = 512;
   EXPECT_GT(WorkspaceBytes(config, large, false), WorkspaceBytes(config, small, false));
   EXPECT_GE(WorkspaceBytes(config, small, true), WorkspaceBytes(config, small, false) + 32000 * 4);
+}
+
+ModelTree Tree(const std::string& name) {
+  const absl::StatusOr<const KnownModel*> model = FindKnownModel(name);
+  EXPECT_THAT(model, IsOk());
+  absl::StatusOr<ModelTree> tree = BuildModelTree((*model)->config, name);
+  EXPECT_THAT(tree, IsOk());
+  return *std::move(tree);
+}
+
+TEST(MemoryTest, TheTreeCountsWhatTheWorkersHold) {
+  const ModelConfig config = TinyLlama();
+  const ModelTree tree = Tree("TinyLlama/TinyLlama-1.1B-Chat-v1.0");
+  const SchemeRules rules(tree, WeightFormat{});
+  uint64_t held = 0;
+  for (const ModuleSpec& module : ListModules(config)) {
+    held += ModuleWeightBytes(module, Scheme::kFp32);
+  }
+  uint64_t counted = 0;
+  for (const PlanUnit& unit : tree.units) {
+    if (unit.kind != UnitKind::kRotary) {
+      counted += UnitWeightBytes(tree, unit, rules, MemoryKind::kCpu);
+    }
+  }
+  EXPECT_EQ(counted, held);
+
+  ServingShape serving;
+  serving.num_blocks = 128;
+  serving.max_step_tokens = 512;
+  serving.max_step_rows = 1;
+  SequenceShape sequence;
+  sequence.context = 2048;
+  sequence.kv_dtype = DType::kF32;
+  EXPECT_EQ(UnitKvBytes(tree, tree.units[2], sequence), KvCacheBytes(config, serving));
+  EXPECT_EQ(ActivationBytes(tree, sequence, true), WorkspaceBytes(config, serving, true));
+  EXPECT_EQ(ActivationBytes(tree, sequence, false), WorkspaceBytes(config, serving, false));
+}
+
+TEST(KvBytesTest, OfTheHeadsThatHaveKeys) {
+  SequenceShape shape;
+  shape.batch = 4;
+  shape.context = 4096;
+  const ModelTree llama = Tree("meta-llama/Meta-Llama-3-8B");
+  // 2 * 8 heads * 128 * 2 bytes * 4096 tokens * 4 sequences.
+  EXPECT_EQ(UnitKvBytes(llama, llama.units[2], shape), 67'108'864);
+  EXPECT_EQ(UnitKvBytes(llama, llama.units[0], shape), 0);
+  shape.kv_dtype = DType::kF32;
+  EXPECT_EQ(UnitKvBytes(llama, llama.units[2], shape), 134'217'728);
+
+  const ModelTree t5 = Tree("google/flan-t5-base");
+  shape.encoder_tokens = 512;
+  uint64_t sum = 0;
+  for (const PlanUnit& unit : t5.units) sum += UnitKvBytes(t5, unit, shape);
+  // Twelve decoder layers: 2 * 768 * 4 bytes of the sequence's tokens and the encoder's.
+  EXPECT_EQ(sum, 12 * 2 * 768 * 4 * (4096 + 512) * 4);
+}
+
+TEST(KvBytesTest, DoesNotWrap) {
+  const ModelTree tree = Tree("meta-llama/Meta-Llama-3-8B");
+  SequenceShape shape;
+  shape.batch = int64_t{1} << 40;
+  shape.context = int64_t{1} << 40;
+  EXPECT_EQ(UnitKvBytes(tree, tree.units[2], shape), std::numeric_limits<uint64_t>::max());
+  shape.step_tokens = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(ActivationBytes(tree, shape, true), std::numeric_limits<uint64_t>::max());
 }
 
 }  // namespace
