@@ -51,9 +51,13 @@ Json WorkerJson(const v1::WorkerStatus& worker) {
 }
 
 Json StageJson(const v1::StageStatus& stage) {
-  return Json{{"index", stage.index()},     {"modules", StringsJson(stage.modules())},
-              {"worker", stage.worker()},   {"scheme", stage.scheme()},
-              {"step_ms", stage.step_ms()}, {"steps", stage.steps()}};
+  return Json{{"index", stage.index()},
+              {"modules", StringsJson(stage.modules())},
+              {"worker", stage.worker()},
+              {"scheme", stage.scheme()},
+              {"step_ms", stage.step_ms()},
+              {"steps", stage.steps()},
+              {"predicted_ms", stage.predicted_ms()}};
 }
 
 Json CountersJson(const v1::Counters& counters) {
@@ -68,7 +72,8 @@ Json CountersJson(const v1::Counters& counters) {
               {"steps", counters.steps()},
               {"steps_in_flight", counters.steps_in_flight()},
               {"kv_blocks_total", counters.kv_blocks_total()},
-              {"kv_blocks_used", counters.kv_blocks_used()}};
+              {"kv_blocks_used", counters.kv_blocks_used()},
+              {"decode_tokens_per_s", counters.decode_tokens_per_s()}};
 }
 
 }  // namespace
@@ -119,17 +124,20 @@ Json StatusJson(const v1::GetStatusResponse& status) {
     }
   }
   for (const auto& [module, worker] : status.device_map()) device_map[module] = worker;
-  return Json{{"ready", status.ready()},
-              {"reason", status.reason()},
-              {"epoch", status.epoch()},
-              {"model", status.model()},
-              {"context", status.context()},
-              {"vocab_size", status.vocab_size()},
-              {"version", status.version()},
-              {"workers", std::move(workers)},
-              {"stages", std::move(stages)},
-              {"device_map", std::move(device_map)},
-              {"counters", CountersJson(status.counters())}};
+  return Json{
+      {"ready", status.ready()},
+      {"reason", status.reason()},
+      {"epoch", status.epoch()},
+      {"model", status.model()},
+      {"context", status.context()},
+      {"vocab_size", status.vocab_size()},
+      {"version", status.version()},
+      {"workers", std::move(workers)},
+      {"stages", std::move(stages)},
+      {"device_map", std::move(device_map)},
+      {"predicted", Json{{"decode_tokens_per_s", status.predicted_decode_tokens_per_s()},
+                         {"prefill_tokens_per_s", status.predicted_prefill_tokens_per_s()}}},
+      {"counters", CountersJson(status.counters())}};
 }
 
 absl::string_view FinishReasonName(v1::FinishReason reason) {

@@ -70,15 +70,24 @@ std::string StageTable(const v1::GetStatusResponse& status) {
   Table table({{"STAGE", kRight},
                {"WORKER"},
                {"SCHEME"},
+               {"PREDICTED", kRight},
                {"STEP", kRight},
                {"STEPS", kRight},
                {"MODULES"}});
   for (const v1::StageStatus& stage : status.stages()) {
     table.AddRow({absl::StrCat(stage.index()), stage.worker(), stage.scheme(),
+                  absl::StrFormat("%.3f ms", stage.predicted_ms()),
                   stage.steps() == 0 ? "-" : absl::StrFormat("%.3f ms", stage.step_ms()),
                   absl::StrCat(stage.steps()), Modules(stage.modules())});
   }
   return table.ToString();
+}
+
+std::string SpeedLine(const v1::GetStatusResponse& status) {
+  const double measured = status.counters().decode_tokens_per_s();
+  return absl::StrFormat("decode    %.4g tokens/s a request predicted, %s measured\n",
+                         status.predicted_decode_tokens_per_s(),
+                         measured > 0 ? absl::StrFormat("%.4g", measured) : "none");
 }
 
 std::string CounterLines(const v1::Counters& counters) {
@@ -126,7 +135,9 @@ std::string StatusText(const v1::GetStatusResponse& status) {
     absl::StrAppend(&text, WorkerTable(status));
   }
   if (!status.stages().empty()) absl::StrAppend(&text, "\n", StageTable(status));
-  absl::StrAppend(&text, "\n", CounterLines(status.counters()));
+  absl::StrAppend(&text, "\n");
+  if (!status.stages().empty()) absl::StrAppend(&text, SpeedLine(status));
+  absl::StrAppend(&text, CounterLines(status.counters()));
   return text;
 }
 

@@ -4,6 +4,8 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "base/bytes.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 
@@ -13,8 +15,17 @@ ABSL_FLAG(std::string, listen, "127.0.0.1:7070", "HOST:PORT or unix:PATH to serv
 ABSL_FLAG(std::string, advertise, "",
           "HOST:PORT at which workers reach this coordinator, if not that of --listen.");
 ABSL_FLAG(int32_t, min_workers, 1, "Workers to wait for before the model is placed.");
-ABSL_FLAG(std::string, device_map, "optimal",
-          "optimal, or a JSON file that maps modules to workers, as accelerate's device_map.");
+ABSL_FLAG(
+    std::string, device_map, "optimal",
+    "optimal: what the planner predicts to be fastest, which may leave workers spare. balanced "
+    "(or auto): the same share of every worker's memory. Or a JSON file that maps modules to "
+    "workers, as accelerate's device_map: by name, by \"cpu\" or \"cpu:1\".");
+ABSL_FLAG(std::string, objective, "latency",
+          "Of --device_map=optimal. latency: the fewest seconds a token. throughput: the quickest "
+          "slowest worker, which serves many requests faster.");
+ABSL_FLAG(std::string, max_memory, "",
+          "JSON of what workers may take at most, such as {\"w0\": \"20GiB\"}; others keep what "
+          "their --memory offers.");
 ABSL_FLAG(std::string, dtype, "auto", "auto or float32: what CPU workers compute in is fp32.");
 ABSL_FLAG(std::string, load_format, "auto",
           "auto: the checkpoint's weights. dummy: seeded random weights; only config.json is "
@@ -62,6 +73,28 @@ absl::Status CheckTime(absl::string_view flag, absl::Duration value, absl::Durat
   return absl::InvalidArgumentError(absl::StrCat("--", flag, ": expected ",
                                                  absl::FormatDuration(min), " to a year, found ",
                                                  absl::FormatDuration(value)));
+}
+
+absl::StatusOr<std::vector<std::pair<std::string, uint64_t>>> ParseMaxMemory(
+    absl::string_view text) {
+  std::vector<std::pair<std::string, uint64_t>> limits;
+  if (text.empty()) return limits;
+  GANTRY_ASSIGN_OR_RETURN(const Json json, ParseJson(text, "--max_memory"));
+  if (!json.is_object()) {
+    return absl::InvalidArgumentError(
+        "--max_memory: expected an object such as {\"w0\": \"20GiB\"}");
+  }
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_number_unsigned()) {
+      limits.emplace_back(name, value.get<uint64_t>());
+      continue;
+    }
+    const absl::StatusOr<uint64_t> bytes =
+        ParseBytes(value.is_string() ? value.get<std::string>() : DumpJson(value));
+    if (!bytes.ok()) return Annotate(bytes.status(), absl::StrCat("--max_memory: ", name));
+    limits.emplace_back(name, *bytes);
+  }
+  return limits;
 }
 
 }  // namespace
@@ -124,12 +157,21 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
         absl::StrCat("--dtype: expected auto or float32, found \"", dtype, "\""));
   }
   const std::string device_map = absl::GetFlag(FLAGS_device_map);
-  if (device_map == "auto" || device_map == "balanced" || device_map == "balanced_low_0" ||
-      device_map == "sequential") {
-    return absl::UnimplementedError(absl::StrCat(
-        "--device_map: ", device_map, " is not supported yet; use optimal or a JSON file"));
+  if (device_map == "balanced_low_0" || device_map == "sequential") {
+    return absl::UnimplementedError(
+        absl::StrCat("--device_map: ", device_map,
+                     " is made for the GPUs of one process; planner --format=device_map writes it "
+                     "as a file that this flag takes"));
   }
-  if (device_map != "optimal") options.device_map = device_map;
+  options.balanced = device_map == "balanced" || device_map == "auto";
+  if (device_map != "optimal" && !options.balanced) options.device_map_file = device_map;
+  const std::string objective = absl::GetFlag(FLAGS_objective);
+  if (objective != "latency" && objective != "throughput") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--objective: expected latency or throughput, found \"", objective, "\""));
+  }
+  if (objective == "throughput") options.objective = PlanObjective::kThroughput;
+  GANTRY_ASSIGN_OR_RETURN(options.max_memory, ParseMaxMemory(absl::GetFlag(FLAGS_max_memory)));
   GANTRY_RETURN_IF_ERROR(CheckOptions(options));
   return options;
 }

@@ -6,6 +6,11 @@
 #include "absl/strings/str_cat.h"
 
 namespace gantry {
+namespace {
+
+constexpr double kSpeedSmoothing = 0.2;
+
+}  // namespace
 
 Engine::Engine(const EngineOptions& options, const ModelConfig* config, const Tokenizer* tokenizer,
                const Clock* clock)
@@ -137,7 +142,13 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     finish.set_time_to_first_token_s(
         absl::ToDoubleSeconds(sequence->first_token - sequence->arrived));
     const double seconds = absl::ToDoubleSeconds(now - sequence->first_token);
-    if (tokens > 1 && seconds > 0) finish.set_tokens_per_s((tokens - 1) / seconds);
+    if (tokens > 1 && seconds > 0) {
+      const double speed = (tokens - 1) / seconds;
+      finish.set_tokens_per_s(speed);
+      const double before = counters_.decode_tokens_per_s();
+      counters_.set_decode_tokens_per_s(before == 0 ? speed
+                                                    : before + kSpeedSmoothing * (speed - before));
+    }
   }
   counters_.set_requests_finished(counters_.requests_finished() + 1);
   const std::shared_ptr<RequestSink> sink = sequence->sink;

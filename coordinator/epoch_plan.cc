@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/bytes.h"
+#include "base/status_macros.h"
 #include "coordinator/blocks.h"
 
 namespace gantry {
@@ -16,6 +17,22 @@ std::string Range(const ServedModel& model, const StagePlan& stage) {
   const std::string& first = model.modules[stage.begin].name;
   const std::string& last = model.modules[stage.end - 1].name;
   return first == last ? first : absl::StrCat(first, " .. ", last);
+}
+
+// Lowers what the workers offer to --max_memory.
+absl::Status ApplyMaxMemory(const CoordinatorOptions& options, std::vector<Member>* workers) {
+  for (const auto& [name, bytes] : options.max_memory) {
+    const auto worker = std::find_if(workers->begin(), workers->end(), [&](const Member& member) {
+      return member.hello.name() == name;
+    });
+    if (worker == workers->end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--max_memory: there is no worker named \"", name, "\""));
+    }
+    v1::DeviceFacts* const device = worker->hello.mutable_device();
+    device->set_memory_bytes(std::min(device->memory_bytes(), bytes));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -46,6 +63,7 @@ absl::StatusOr<EpochPlan> MakeEpochPlan(uint64_t epoch, const ServedModel& model
   EpochPlan plan;
   plan.epoch = epoch;
   plan.workers = std::move(workers);
+  GANTRY_RETURN_IF_ERROR(ApplyMaxMemory(options, &plan.workers));
   std::vector<DeviceSpec> devices;
   for (const Member& worker : plan.workers) {
     devices.push_back({worker.hello.name(), worker.hello.device().device(),
@@ -56,11 +74,18 @@ absl::StatusOr<EpochPlan> MakeEpochPlan(uint64_t epoch, const ServedModel& model
   shape.block_size = options.block_size;
   shape.max_step_tokens = options.max_step_tokens;
   shape.max_step_rows = MaxStepRows(options);
-  const auto place = [&](int64_t num_blocks) {
+  const auto place = [&](int64_t num_blocks) -> absl::StatusOr<Placement> {
     shape.num_blocks = num_blocks;
-    return device_map.has_value()
-               ? PlaceByMap(model.config, model.modules, shape, devices, *device_map)
-               : PlaceContiguous(model.config, model.modules, shape, devices);
+    if (device_map.has_value()) {
+      return PlaceByMap(model.config, model.modules, shape, devices, *device_map);
+    }
+    absl::StatusOr<Placement> balanced =
+        PlaceContiguous(model.config, model.modules, shape, devices);
+    if (options.balanced) return balanced;
+    const absl::StatusOr<DeviceMap> optimal = OptimalDeviceMap(model, options, plan.workers, shape);
+    // The other says what is missing.
+    if (!optimal.ok()) return balanced;
+    return PlaceByMap(model.config, model.modules, shape, devices, *optimal);
   };
   // The most blocks that fit: `fits` do, `too_many` do not. All that are wanted usually do.
   int64_t fits = BlocksFor(model.context, options.block_size);
@@ -79,6 +104,8 @@ absl::StatusOr<EpochPlan> MakeEpochPlan(uint64_t epoch, const ServedModel& model
   shape.num_blocks = fits;
   plan.shape = shape;
   plan.placement = *std::move(placement);
+  GANTRY_ASSIGN_OR_RETURN(plan.predicted,
+                          PredictSpeed(model, options, plan.workers, plan.placement));
   return plan;
 }
 

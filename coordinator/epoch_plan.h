@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "coordinator/membership.h"
 #include "coordinator/options.h"
+#include "coordinator/prediction.h"
 #include "coordinator/served_model.h"
 #include "plan/placement.h"
 #include "proto/stage.pb.h"
@@ -20,6 +21,7 @@ struct EpochPlan {
   std::vector<Member> workers;  // the devices of the placement, by name
   ServingShape shape;
   Placement placement;
+  SpeedPrediction predicted;
 
   // "model.layers.8 .. model.layers.15", of every stage on the worker; empty if it has none.
   std::string Modules(const ServedModel& model, int worker) const;

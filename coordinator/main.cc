@@ -42,7 +42,7 @@ int Run(const CoordinatorOptions& options) {
   LogInfo(absl::StrCat("version ", kVersion, ", protocol ", kProtocolVersion));
   const absl::StatusOr<Credentials> credentials = Credentials::Load(options.tls);
   if (!credentials.ok()) return Fail(kExitUsage, credentials.status());
-  absl::StatusOr<std::optional<DeviceMap>> device_map = ReadDeviceMap(options.device_map);
+  absl::StatusOr<std::optional<DeviceMap>> device_map = ReadDeviceMap(options.device_map_file);
   if (!device_map.ok()) return Fail(kExitUsage, device_map.status());
   const absl::StatusOr<std::unique_ptr<ServedModel>> model = ServedModel::Open(options);
   if (!model.ok()) {

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "plan/optimal.h"
 #include "proto/credentials.h"
 
 namespace gantry {
@@ -13,10 +16,15 @@ struct CoordinatorOptions {
   std::string model;                      // a folder or a hub name
   std::string model_root;                 // tried first; see model/hub.h
   std::string listen = "127.0.0.1:7070";  // HOST:PORT (port 0: any) or unix:PATH
-  std::string advertise;   // HOST:PORT at which workers reach it; the address of `listen` if empty
-  int min_workers = 1;     // that must have joined before the model is placed
-  std::string device_map;  // a JSON file; empty: contiguous layers by memory
-  bool dummy = false;      // seeded random weights
+  std::string advertise;  // HOST:PORT at which workers reach it; the address of `listen` if empty
+  int min_workers = 1;    // that must have joined before the model is placed
+  // A JSON file; empty: the fastest placement that plan/optimal.h finds, or with `balanced`
+  // contiguous layers that take the same share of every worker's memory.
+  std::string device_map_file;
+  bool balanced = false;
+  PlanObjective objective = PlanObjective::kLatency;
+  std::vector<std::pair<std::string, uint64_t>> max_memory;  // bytes, by the worker's name
+  bool dummy = false;                                        // seeded random weights
   uint64_t dummy_seed = 0;
   int64_t context = 0;  // tokens a sequence may have; 0: what the model allows, at most 4096
   int64_t batch = 8;    // sequences of full context that keys and values are kept for, if they fit

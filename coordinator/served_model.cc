@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "model/hub.h"
@@ -43,6 +44,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::Open(const Coordinator
                           ReadFile(JoinPath(folder, "config.json"), kMaxConfigBytes));
   model->source.set_name(options.model);
   model->source.set_config_json(config_json);
+  GANTRY_ASSIGN_OR_RETURN(const Json json, ParseJson(config_json, JoinPath(folder, "config.json")));
   if (options.dummy) {
     model->source.set_dummy(true);
     model->source.set_dummy_seed(options.dummy_seed);
@@ -59,6 +61,7 @@ absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::Open(const Coordinator
       out->set_header(file.header);
     }
   }
+  GANTRY_ASSIGN_OR_RETURN(model->tree, BuildModelTree(json, JoinPath(folder, "config.json")));
   if (options.context > model->config.max_position_embeddings) {
     return absl::OutOfRangeError(absl::StrCat("--context: the model knows positions up to ",
                                               model->config.max_position_embeddings, ", found ",

@@ -11,6 +11,7 @@
 #include "model/checkpoint.h"
 #include "model/text/chat_template.h"
 #include "model/text/tokenizer.h"
+#include "plan/model_tree.h"
 #include "proto/stage.pb.h"
 
 namespace gantry {
@@ -20,6 +21,7 @@ struct ServedModel {
   std::string name;  // as given
   ModelConfig config;
   std::vector<ModuleSpec> modules;
+  ModelTree tree;  // for the planner
   GenerationConfig generation;
   int64_t context = 0;                          // tokens a sequence may have
   std::unique_ptr<Tokenizer> tokenizer;         // null: the folder has none

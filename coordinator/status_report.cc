@@ -68,11 +68,15 @@ v1::GetStatusResponse MakeStatus(const ServedModel& model, const std::vector<Mem
     }
   }
   if (cluster.plan == nullptr) return status;
+  const SpeedPrediction& predicted = cluster.plan->predicted;
+  status.set_predicted_decode_tokens_per_s(predicted.decode_tokens_per_s);
+  status.set_predicted_prefill_tokens_per_s(predicted.prefill_tokens_per_s);
   const std::vector<StagePlan>& stages = cluster.plan->placement.stages;
   for (int i = 0; i < stages.size(); ++i) {
     const Member& worker = cluster.plan->workers[stages[i].device];
     v1::StageStatus* const stage = status.add_stages();
     stage->set_index(i);
+    stage->set_predicted_ms(predicted.stage_ms[i]);
     stage->set_worker(worker.hello.name());
     const absl::string_view scheme = SchemeName(stages[i].scheme);
     stage->set_scheme(scheme.data(), scheme.size());

@@ -95,6 +95,7 @@ give_up_if_any_ended() {
 
 names=()
 start coordinator "$bin/coordinator" --model "$model" --listen 127.0.0.1:0 --min_workers "$workers" \
+  --device_map balanced \
   "${coordinator_flags[@]}"
 until address=$(grep -som 1 'listening on .*' "$folder/coordinator.log"); do
   give_up_if_any_ended

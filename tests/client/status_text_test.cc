@@ -53,6 +53,9 @@ TEST(StatusTextTest, ReadyServer) {
   stage->set_worker("w0");
   stage->set_scheme("fp32");
   stage->set_step_ms(1.5);
+  stage->set_predicted_ms(1.25);
+  status.set_predicted_decode_tokens_per_s(800);
+  status.mutable_counters()->set_decode_tokens_per_s(650.5);
   stage->set_steps(10);
   status.mutable_counters()->set_kv_blocks_total(100);
   status.mutable_counters()->set_kv_blocks_used(3);
@@ -68,9 +71,10 @@ TEST(StatusTextTest, ReadyServer) {
             "w0      127.0.0.1:4001  cpu           2  avx512   100 %    1.50 GB   1.40 GB   1.60 GB"
             "  8.00 GB  30.0 GB  model.layers.0-1\n"
             "\n"
-            "STAGE  WORKER  SCHEME      STEP  STEPS  MODULES\n"
-            "    0  w0      fp32    1.500 ms     10  model.layers.0-1\n"
+            "STAGE  WORKER  SCHEME  PREDICTED      STEP  STEPS  MODULES\n"
+            "    0  w0      fp32     1.250 ms  1.500 ms     10  model.layers.0-1\n"
             "\n"
+            "decode    800 tokens/s a request predicted, 650.5 measured\n"
             "requests  0 running, 0 waiting, 0 finished, 0 failed, 0 cancelled, 0 rejected\n"
             "tokens    0 of prompts, 0 generated\n"
             "steps     0, 0 in flight\n"

@@ -20,6 +20,8 @@ class EpochPlanTest : public ::testing::Test {
                                                            "config.json"));
     GANTRY_ASSERT_OK_AND_ASSIGN(model_.config, ParseModelConfig(json, "config.json"));
     model_.modules = ListModules(model_.config);
+    GANTRY_ASSERT_OK_AND_ASSIGN(model_.tree, BuildModelTree(json, "config.json"));
+    options_.balanced = true;
     model_.context = 256;
     results_.set_address("127.0.0.1:7070");
   }
@@ -91,6 +93,40 @@ TEST_F(EpochPlanTest, KeysAndValuesShrinkToWhatFits) {
 TEST_F(EpochPlanTest, LessThanOneContextDoesNotFit) {
   EXPECT_THAT(Plan({Worker("a", 1000)}),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("")));
+}
+
+TEST_F(EpochPlanTest, OptimalTakesAsFewWorkersAsAreFastest) {
+  options_.balanced = false;
+  std::vector<Member> workers = {Worker("a", kPlenty), Worker("b", kPlenty)};
+  workers[0].hello.mutable_device()->set_read_bytes_per_s(1e10);
+  workers[1].hello.mutable_device()->set_read_bytes_per_s(3e10);
+  GANTRY_ASSERT_OK_AND_ASSIGN(const EpochPlan plan, Plan(workers));
+  EXPECT_EQ(plan.Modules(model_, 0), "");
+  EXPECT_EQ(plan.Modules(model_, 1), "model.embed_tokens .. lm_head");
+  EXPECT_GT(plan.predicted.decode_tokens_per_s, 0);
+  ASSERT_THAT(plan.predicted.stage_ms, SizeIs(1));
+  EXPECT_GT(plan.predicted.stage_ms[0], 0);
+
+  // What does not fit into the fast one goes to the other.
+  options_.max_memory = {{"b", plan.placement.ledgers[1].total_bytes() * 2 / 3}};
+  options_.batch = 1;
+  GANTRY_ASSERT_OK_AND_ASSIGN(const EpochPlan split, Plan(workers));
+  EXPECT_NE(split.Modules(model_, 0), "");
+  EXPECT_NE(split.Modules(model_, 1), "");
+
+  options_.max_memory = {{"c", 1000}};
+  EXPECT_THAT(Plan(workers),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no worker named \"c\"")));
+}
+
+TEST_F(EpochPlanTest, ThroughputSpreadsTheLayers) {
+  options_.balanced = false;
+  options_.objective = PlanObjective::kThroughput;
+  std::vector<Member> workers = {Worker("a", kPlenty), Worker("b", kPlenty)};
+  for (Member& worker : workers) worker.hello.mutable_device()->set_read_bytes_per_s(1e9);
+  GANTRY_ASSERT_OK_AND_ASSIGN(const EpochPlan plan, Plan(workers));
+  EXPECT_NE(plan.Modules(model_, 0), "");
+  EXPECT_NE(plan.Modules(model_, 1), "");
 }
 
 }  // namespace

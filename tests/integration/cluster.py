@@ -95,7 +95,7 @@ class Cluster:
             self.coordinator = self.start(
                 "coordinator",
                 ["coordinator", "--model", str(self.model), "--listen=127.0.0.1:0",
-                 f"--min_workers={self.count}", *self.coordinator_flags],
+                 f"--min_workers={self.count}", "--device_map=balanced", *self.coordinator_flags],
             )  # fmt: skip
             self.address = wait_until(self._listening_address, "the coordinator listens")
             for i in range(self.count):

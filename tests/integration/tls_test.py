@@ -79,7 +79,8 @@ class TlsTest(unittest.TestCase):
     def start_coordinator(self):
         return self.start(
             "coordinator", "coordinator", "coordinator", f"--model={MODELS}/llama-mha-sharded",
-            f"--listen={HOSTS['coordinator']}:{PORT}", "--min_workers=2", *self.tls("coordinator", "coordinator"),
+            f"--listen={HOSTS['coordinator']}:{PORT}", "--min_workers=2", "--device_map=balanced",
+            *self.tls("coordinator", "coordinator"),
         )  # fmt: skip
 
     def start_worker(self, name, host, *flags):
