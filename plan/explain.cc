@@ -42,6 +42,12 @@ std::string ExplainBoundary(const ModelTree& tree, const PlanResult& result, con
   const DeviceLoad& load_right = result.plan.loads[b.device];
   const std::string where = absl::StrCat(tree.units[previous].name, " | ", tree.units[next].name,
                                          " (", left, " | ", right, "): ");
+  if (!result.searched) {
+    return absl::StrCat(where, "as the map says; ", FormatBytes(load_left.free_bytes()), " and ",
+                        FormatBytes(load_right.free_bytes()), " are free, and a step takes ",
+                        Milliseconds(load_left.decode_s), " and ",
+                        Milliseconds(load_right.decode_s));
+  }
   if (load_left.free_bytes() < wanted_left) {
     return absl::StrCat(where, left, " is full: ", FormatBytes(load_left.free_bytes()),
                         " free, and ", tree.units[next].name, " takes ", FormatBytes(wanted_left));
@@ -162,7 +168,7 @@ std::vector<std::string> ExplainPlan(const ModelTree& tree, const PlanResult& re
   for (size_t d = 0; d < result.plan.loads.size(); ++d) {
     if (!result.plan.loads[d].used) idle.push_back(DeviceTitle(result.hardware.devices[d]));
   }
-  if (!idle.empty() && idle.size() <= kMaxBoundaries) {
+  if (!idle.empty() && idle.size() <= kMaxBoundaries && result.searched) {
     const bool refused =
         std::find(result.usable.begin(), result.usable.end(), false) != result.usable.end();
     lines.push_back(absl::StrCat(

@@ -11,6 +11,7 @@ namespace {
 constexpr double kNever = std::numeric_limits<double>::infinity();
 // Sums of the same seconds in another order are equal.
 constexpr double kTolerance = 1e-9;
+constexpr double kRounding = 1e-13;
 // Beyond this many devices * layers the second objective is left alone.
 constexpr int64_t kMaxRefined = 1'000'000;
 
@@ -58,7 +59,7 @@ void Search::Add(int device, int role, double limit, const std::vector<double>& 
   if (most < 0) return;
   const double hop = problem_.hop();
   const auto improve = [&](int l, double seconds, int m) {
-    if (seconds <= (*to)[l] && seconds < kNever) {
+    if (seconds < kNever && seconds <= (*to)[l] * (1 + kRounding)) {
       (*to)[l] = seconds;
       choices[l] = Choice{static_cast<int16_t>(m), static_cast<int8_t>(role)};
     }

@@ -84,6 +84,7 @@ std::string DeviceWord(const PlanResult& result) {
 void PlaceOptimal(const PlannerModel& model, const PlannerOptions& options, bool count_missing,
                   PlanResult* result) {
   OptimalPlan optimal = FindOptimalPlan(result->costs, options.objective, result->usable);
+  result->searched = true;
   result->exact = optimal.exact;
   if (!optimal.device_of.empty()) {
     result->plan = EvaluatePlan(result->costs, std::move(optimal.device_of));

@@ -67,6 +67,7 @@ struct PlanResult {
   PlanCosts costs;
   std::vector<bool> usable;  // [devices], by `optimal`
   Plan plan;                 // without placement: loads are empty
+  bool searched = false;     // by `optimal`, not given by a map
   bool exact = true;
   DeviceMap device_map;  // empty without placement
   PlanProblem problem = PlanProblem::kNone;

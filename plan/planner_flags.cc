@@ -95,7 +95,7 @@ Output of --format=json: {"model","fits","problem","missing_bytes","parameters",
 "batch","device_map","exact","devices":[{"name","product","kind","capacity_bytes","weights_bytes",
 "kv_cache_bytes","activations_bytes","overhead_bytes","free_bytes","missing_bytes","modules",
 "bandwidth_bytes_per_s","assumed_speed","decode_s","prefill_s"}],"predicted":{"decode_tokens_per_s",
-"throughput_tokens_per_s","prefill_tokens_per_s","time_to_first_token_s"},"max_context",
+"throughput_tokens_per_s","batches_in_flight","prefill_tokens_per_s","time_to_first_token_s"},"max_context",
 "explanation":[...],"suggestions":[{"change","command"}]}. Without a model: {"models":[{"model",
 "format","fits","weights_bytes","max_context","decode_tokens_per_s"}]}. Fields are added, never renamed.
 

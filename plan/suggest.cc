@@ -33,7 +33,7 @@ class Suggester {
     ShorterContext();
     SmallerBatch();
     if (!options_.checkpoint_quantization) OtherSchemes(has_gpu);
-    if (!has_cpu && !options_.max_memory.has_value()) AddCpu();
+    if (!options_.max_memory.has_value()) AddCpu();
     if (has_gpu && !options_.max_memory.has_value()) MoreGpus();
     return std::move(suggestions_);
   }
@@ -124,15 +124,18 @@ class Suggester {
   void AddCpu() {
     for (uint64_t gb = 16; gb <= 4096; gb *= 2) {
       const std::string text = absl::StrCat("1x", gb, "GB");
-      if (Try(absl::StrCat("a CPU with ", gb, " GB"), [&](PlannerOptions* o) {
-            SetOptimal(o);
-            o->cpus_text = text;
-            const auto cpus = ParseDevices(text, MemoryKind::kCpu, "--cpus");
-            o->hardware.devices.insert(o->hardware.devices.end(), cpus->begin(), cpus->end());
-            if (o->quantization.quantized()) {
-              o->quantization.llm_int8_enable_fp32_cpu_offload = true;
-            }
-          })) {
+      const bool another = !options_.cpus_text.empty();
+      if (Try(absl::StrCat(another ? "another" : "a", " CPU with ", gb, " GB"),
+              [&](PlannerOptions* o) {
+                SetOptimal(o);
+                o->cpus_text = another ? absl::StrCat(o->cpus_text, ",", text) : text;
+                const auto cpus = ParseDevices(text, MemoryKind::kCpu, "--cpus");
+                o->hardware.devices.insert(o->hardware.devices.end(), cpus->begin(), cpus->end());
+                NameDevices(&o->hardware.devices);
+                if (o->quantization.quantized()) {
+                  o->quantization.llm_int8_enable_fp32_cpu_offload = true;
+                }
+              })) {
         return;
       }
     }
