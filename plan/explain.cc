@@ -16,8 +16,6 @@ namespace {
 // Beyond this many boundaries only the first ones are explained.
 constexpr size_t kMaxBoundaries = 8;
 
-std::string Milliseconds(double seconds) { return absl::StrFormat("%.3g ms", seconds * 1e3); }
-
 uint64_t UnitBytes(const PlanCosts& costs, int unit, int device) {
   const int kind = costs.kind_of(device);
   return costs.weights[kind][unit] + costs.kv[kind][unit];
@@ -45,8 +43,8 @@ std::string ExplainBoundary(const ModelTree& tree, const PlanResult& result, con
   if (!result.searched) {
     return absl::StrCat(where, "as the map says; ", FormatBytes(load_left.free_bytes()), " and ",
                         FormatBytes(load_right.free_bytes()), " are free, and a step takes ",
-                        Milliseconds(load_left.decode_s), " and ",
-                        Milliseconds(load_right.decode_s));
+                        FormatSeconds(load_left.decode_s), " and ",
+                        FormatSeconds(load_right.decode_s));
   }
   if (load_left.free_bytes() < wanted_left) {
     return absl::StrCat(where, left, " is full: ", FormatBytes(load_left.free_bytes()),
@@ -63,11 +61,11 @@ std::string ExplainBoundary(const ModelTree& tree, const PlanResult& result, con
     return absl::StrCat(where,
                         "both are equally fast, so the layers are shared out to keep the slowest "
                         "stage quick: ",
-                        Milliseconds(load_left.decode_s), " and ",
-                        Milliseconds(load_right.decode_s), " a step");
+                        FormatSeconds(load_left.decode_s), " and ",
+                        FormatSeconds(load_right.decode_s), " a step");
   }
-  return absl::StrCat(where, tree.units[next].name, " takes ", Milliseconds(on_left), " on ", left,
-                      " and ", Milliseconds(on_right), " on ", right);
+  return absl::StrCat(where, tree.units[next].name, " takes ", FormatSeconds(on_left), " on ", left,
+                      " and ", FormatSeconds(on_right), " on ", right);
 }
 
 void ExplainLimits(const PlanResult& result, std::vector<std::string>* lines) {
@@ -119,6 +117,12 @@ std::string DeviceTitle(const HardwareDevice& device) {
   if (device.kind == MemoryKind::kGpu) return absl::StrCat("GPU ", device.name);
   absl::string_view number = device.name;
   return absl::ConsumePrefix(&number, "cpu:") ? absl::StrCat("CPU ", number) : "CPU";
+}
+
+std::string FormatSeconds(double seconds) {
+  if (seconds < 0.9995) return absl::StrFormat("%.3g ms", seconds * 1e3);
+  if (seconds < 999.5) return absl::StrFormat("%.3g s", seconds);
+  return absl::StrFormat("%.0f s", seconds);
 }
 
 std::string DescribeUnits(const ModelTree& tree, const std::vector<int>& units) {

@@ -106,7 +106,7 @@ std::string Predictions(const PlanResult& result) {
   }
   absl::StrAppend(&text, "\n  prefill ", about, FormatSpeed(predicted.prefill_tokens_per_s),
                   " tokens/s; first token of a prompt of ", result.costs.prompt_tokens, " after ",
-                  about, absl::StrFormat("%.3g s", predicted.time_to_first_token_s), "\n");
+                  about, FormatSeconds(predicted.time_to_first_token_s), "\n");
   return text;
 }
 

@@ -99,7 +99,7 @@ int PlanModel(const PlannerFlags& flags, const PlannerModel& model) {
     if (!result->fits()) {
       report.suggestions = SuggestChanges(model, options, *result);
     } else if (options.device_map == "optimal") {
-      report.max_context = LargestContext(model.tree, *result, options.objective);
+      report.max_context = LargestContext(model.tree, *result);
     }
   }
   if (!result->fits() && flags.format != PlannerFormat::kTable) {

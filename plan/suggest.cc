@@ -64,7 +64,7 @@ class Suggester {
   }
 
   void ShorterContext() {
-    const int64_t context = LargestContext(model_.tree, result_, options_.objective);
+    const int64_t context = LargestContext(model_.tree, result_);
     const int64_t asked = result_.workload.shape.context;
     if (context < kMinUsefulContext || context >= asked) return;
     Try(absl::StrCat("a context of ", context, " tokens"), [context](PlannerOptions* o) {
@@ -76,7 +76,7 @@ class Suggester {
 
   void SmallerBatch() {
     if (options_.batch == 1) return;
-    const int64_t batch = LargestBatch(model_.tree, result_, options_.objective);
+    const int64_t batch = LargestBatch(model_.tree, result_);
     if (batch < 1 || batch >= options_.batch) return;
     Try(absl::StrCat("a batch of ", batch), [batch](PlannerOptions* o) {
       SetOptimal(o);
@@ -147,7 +147,7 @@ class Suggester {
     const size_t x = first.find_first_not_of("0123456789");
     const bool counted = x != 0 && x != std::string::npos && (first[x] == 'x' || first[x] == 'X');
     const std::string kind = counted ? first.substr(x + 1) : first;
-    for (int more = 1; more <= kMaxMoreGpus; more += more < 8 ? 1 : 8) {
+    for (int more = 1; more <= kMaxMoreGpus; ++more) {
       const std::string added = absl::StrCat(options_.gpus_text, ",", more, "x", kind);
       const auto gpus = ParseDevices(added, MemoryKind::kGpu, "--gpus");
       if (!gpus.ok()) return;
