@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kWidth = 960;
 constexpr double kMargin = 24;
-constexpr double kLabelWidth = 150;
+constexpr double kLabelWidth = 176;
 constexpr double kRowHeight = 74;
 constexpr double kBarHeight = 30;
 constexpr double kHeader = 96;
@@ -109,9 +109,7 @@ void DrawDevice(const PlannerModel& model, const PlanResult& result, int d, doub
   absl::StrAppend(&line, load.fits()
                              ? absl::StrCat("; ", FormatBytes(load.free_bytes()), " free")
                              : absl::StrCat("; ", FormatBytes(load.missing_bytes()), " too much"));
-  if (!units.empty()) {
-    absl::StrAppend(&line, "; ", FormatSeconds(load.decode_s), " a step");
-  }
+  if (load.decode_s > 0) absl::StrAppend(&line, "; ", FormatSeconds(load.decode_s), " a step");
   picture->Text(left, top + kBarHeight + 16, 12, load.fits() ? "#33414e" : "#c0392b", line);
 }
 
