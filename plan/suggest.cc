@@ -25,10 +25,16 @@ class Suggester {
     const bool has_gpu = Has(MemoryKind::kGpu);
     if (has_cpu && has_gpu && options_.quantization.quantized() &&
         !options_.quantization.llm_int8_enable_fp32_cpu_offload) {
-      Try("let the CPU hold layers in fp32", [](PlannerOptions* o) {
-        SetOptimal(o);
+      const absl::string_view change = "let the CPU hold layers in fp32";
+      const auto allow = [](PlannerOptions* o) {
         o->quantization.llm_int8_enable_fp32_cpu_offload = true;
-      });
+      };
+      if (!Try(change, allow) && others_mode) {
+        Try(change, [&](PlannerOptions* o) {
+          SetOptimal(o);
+          allow(o);
+        });
+      }
     }
     ShorterContext();
     SmallerBatch();
