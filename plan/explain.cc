@@ -16,8 +16,6 @@ namespace {
 // Beyond this many boundaries only the first ones are explained.
 constexpr size_t kMaxBoundaries = 8;
 
-std::string Milliseconds(double seconds) { return absl::StrFormat("%.3g ms", seconds * 1e3); }
-
 uint64_t UnitBytes(const PlanCosts& costs, int unit, int device) {
   const int kind = costs.kind_of(device);
   return costs.weights[kind][unit] + costs.kv[kind][unit];
@@ -42,6 +40,12 @@ std::string ExplainBoundary(const ModelTree& tree, const PlanResult& result, con
   const DeviceLoad& load_right = result.plan.loads[b.device];
   const std::string where = absl::StrCat(tree.units[previous].name, " | ", tree.units[next].name,
                                          " (", left, " | ", right, "): ");
+  if (!result.searched) {
+    return absl::StrCat(where, "as the map says; ", FormatBytes(load_left.free_bytes()), " and ",
+                        FormatBytes(load_right.free_bytes()), " are free, and a step takes ",
+                        FormatSeconds(load_left.decode_s), " and ",
+                        FormatSeconds(load_right.decode_s));
+  }
   if (load_left.free_bytes() < wanted_left) {
     return absl::StrCat(where, left, " is full: ", FormatBytes(load_left.free_bytes()),
                         " free, and ", tree.units[next].name, " takes ", FormatBytes(wanted_left));
@@ -57,11 +61,11 @@ std::string ExplainBoundary(const ModelTree& tree, const PlanResult& result, con
     return absl::StrCat(where,
                         "both are equally fast, so the layers are shared out to keep the slowest "
                         "stage quick: ",
-                        Milliseconds(load_left.decode_s), " and ",
-                        Milliseconds(load_right.decode_s), " a step");
+                        FormatSeconds(load_left.decode_s), " and ",
+                        FormatSeconds(load_right.decode_s), " a step");
   }
-  return absl::StrCat(where, tree.units[next].name, " takes ", Milliseconds(on_left), " on ", left,
-                      " and ", Milliseconds(on_right), " on ", right);
+  return absl::StrCat(where, tree.units[next].name, " takes ", FormatSeconds(on_left), " on ", left,
+                      " and ", FormatSeconds(on_right), " on ", right);
 }
 
 void ExplainLimits(const PlanResult& result, std::vector<std::string>* lines) {
@@ -115,6 +119,12 @@ std::string DeviceTitle(const HardwareDevice& device) {
   return absl::ConsumePrefix(&number, "cpu:") ? absl::StrCat("CPU ", number) : "CPU";
 }
 
+std::string FormatSeconds(double seconds) {
+  if (seconds < 0.9995) return absl::StrFormat("%.3g ms", seconds * 1e3);
+  if (seconds < 999.5) return absl::StrFormat("%.3g s", seconds);
+  return absl::StrFormat("%.0f s", seconds);
+}
+
 std::string DescribeUnits(const ModelTree& tree, const std::vector<int>& units) {
   std::vector<std::string> parts;
   const auto is_layer = [&](int u) {
@@ -162,7 +172,7 @@ std::vector<std::string> ExplainPlan(const ModelTree& tree, const PlanResult& re
   for (size_t d = 0; d < result.plan.loads.size(); ++d) {
     if (!result.plan.loads[d].used) idle.push_back(DeviceTitle(result.hardware.devices[d]));
   }
-  if (!idle.empty() && idle.size() <= kMaxBoundaries) {
+  if (!idle.empty() && idle.size() <= kMaxBoundaries && result.searched) {
     const bool refused =
         std::find(result.usable.begin(), result.usable.end(), false) != result.usable.end();
     lines.push_back(absl::StrCat(

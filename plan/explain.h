@@ -19,6 +19,9 @@ std::vector<PlanStage> StagesOf(const Plan& plan);
 // "GPU 0", "CPU", "CPU 1".
 std::string DeviceTitle(const HardwareDevice& device);
 
+// "35.9 ms", "4.13 s".
+std::string FormatSeconds(double seconds);
+
 // "embedding, layers 0-15" for what a device holds of the model.
 std::string DescribeUnits(const ModelTree& tree, const std::vector<int>& units);
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "plan/explain.h"
@@ -51,7 +50,7 @@ absl::StatusOr<ModelOnHardware> PlanOne(const PlannerModel& model, const Planner
   for (size_t u = 0; u < units.size(); ++u) units[u] = static_cast<int>(u);
   row.weights_bytes = WeightsTogether(result.costs, units, gpus ? 0 : 1);
   if (!row.fits) return row;
-  row.max_context = LargestContext(model.tree, result, options.objective);
+  row.max_context = LargestContext(model.tree, result);
   row.devices = static_cast<int>(std::count_if(result.plan.loads.begin(), result.plan.loads.end(),
                                                [](const DeviceLoad& load) { return load.used; }));
   row.decode_tokens_per_s = result.plan.predicted.decode_tokens_per_s;
@@ -95,7 +94,7 @@ std::string FormatHardwareTable(const std::vector<ModelOnHardware>& rows,
                      FormatBytes(row.weights_bytes), absl::StrCat(row.devices),
                      absl::StrCat(row.max_context),
                      absl::StrCat(about, FormatSpeed(row.decode_tokens_per_s)),
-                     absl::StrCat(about, absl::StrFormat("%.3g s", row.time_to_first_token_s))});
+                     absl::StrCat(about, FormatSeconds(row.time_to_first_token_s))});
     last = row.model;
   }
   for (const ModelOnHardware& row : rows) {

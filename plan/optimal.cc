@@ -13,4 +13,10 @@ OptimalPlan FindOptimalPlan(const PlanCosts& costs, PlanObjective objective,
   return OptimalPlan{FindOptimalLayers(problem, objective), true};
 }
 
+bool CanPlace(const PlanCosts& costs, const std::vector<bool>& usable) {
+  const PlacingProblem problem(costs, usable);
+  if (problem.uniform()) return CanPlaceLayers(problem);
+  return !FindOptimalCuts(problem, costs, PlanObjective::kLatency).device_of.empty();
+}
+
 }  // namespace gantry

@@ -28,6 +28,9 @@ struct OptimalPlan {
 OptimalPlan FindOptimalPlan(const PlanCosts& costs, PlanObjective objective,
                             const std::vector<bool>& usable = {});
 
+// Whether there is a placement; quicker than finding the best.
+bool CanPlace(const PlanCosts& costs, const std::vector<bool>& usable = {});
+
 }  // namespace gantry
 
 #endif  // GANTRY_PLAN_OPTIMAL_H_

@@ -11,6 +11,7 @@ namespace {
 constexpr double kNever = std::numeric_limits<double>::infinity();
 // Sums of the same seconds in another order are equal.
 constexpr double kTolerance = 1e-9;
+constexpr double kRounding = 1e-13;
 // Beyond this many devices * layers the second objective is left alone.
 constexpr int64_t kMaxRefined = 1'000'000;
 
@@ -23,7 +24,7 @@ struct Choice {
 class Search {
  public:
   explicit Search(const PlacingProblem& problem)
-      : problem_(problem), layers_(problem.num_layers()), devices_(problem.num_devices()) {}
+      : problem_(problem), layers_(problem.num_layers()), devices_(problem.Candidates()) {}
 
   // The fewest seconds a step with no device above `limit` seconds; kNever if nothing fits.
   double Run(double limit);
@@ -31,8 +32,8 @@ class Search {
   std::vector<int> Placement() const;
 
  private:
-  size_t Index(int device, int roles, int placed) const {
-    return (static_cast<size_t>(device) * kRoles + roles) * (layers_ + 1) + placed;
+  size_t Index(int candidate, int roles, int placed) const {
+    return (static_cast<size_t>(candidate) * kRoles + roles) * (layers_ + 1) + placed;
   }
   // Improves to[l] by from[l - m] and m layers on the device, for all m that fit its role.
   void Add(int device, int role, double limit, const std::vector<double>& from,
@@ -40,7 +41,7 @@ class Search {
 
   const PlacingProblem& problem_;
   const int layers_;
-  const int devices_;
+  const std::vector<int> devices_;
   std::vector<Choice> choices_;
   std::vector<int> window_;
 };
@@ -58,7 +59,7 @@ void Search::Add(int device, int role, double limit, const std::vector<double>& 
   if (most < 0) return;
   const double hop = problem_.hop();
   const auto improve = [&](int l, double seconds, int m) {
-    if (seconds <= (*to)[l] && seconds < kNever) {
+    if (seconds < kNever && seconds <= (*to)[l] * (1 + kRounding)) {
       (*to)[l] = seconds;
       choices[l] = Choice{static_cast<int16_t>(m), static_cast<int8_t>(role)};
     }
@@ -90,20 +91,20 @@ void Search::Add(int device, int role, double limit, const std::vector<double>& 
 }
 
 double Search::Run(double limit) {
-  choices_.assign(static_cast<size_t>(devices_) * kRoles * (layers_ + 1), Choice{});
+  choices_.assign(devices_.size() * kRoles * (layers_ + 1), Choice{});
   std::vector<double> best[kRoles];
   for (auto& row : best) row.assign(layers_ + 1, kNever);
   best[kMiddle][0] = 0;
   // From the last to the first, so that of equal placements the one with the first devices wins.
-  for (int device = devices_ - 1; device >= 0; --device) {
+  for (int i = static_cast<int>(devices_.size()) - 1; i >= 0; --i) {
     // Roles shrink on the way, so that what a row is improved by is still without this device.
     for (int roles = kRoles - 1; roles >= 0; --roles) {
       std::vector<double> row = best[roles];
-      Choice* choices = &choices_[Index(device, roles, 0)];
+      Choice* choices = &choices_[Index(i, roles, 0)];
       // The last of equals stays: the first devices begin.
       for (int role : {kBoth, kLast, kMiddle, kFirst}) {
         if ((roles & role) == role) {
-          Add(device, role, limit, best[roles & ~role], &row, choices);
+          Add(devices_[i], role, limit, best[roles & ~role], &row, choices);
         }
       }
       best[roles] = std::move(row);
@@ -113,13 +114,14 @@ double Search::Run(double limit) {
 }
 
 std::vector<int> Search::Placement() const {
-  std::vector<int> counts(devices_, 0);
+  std::vector<int> counts(problem_.num_devices(), 0);
   int first = -1;
   int last = -1;
   int roles = kBoth;
   int placed = layers_;
-  for (int device = 0; device < devices_; ++device) {
-    const Choice choice = choices_[Index(device, roles, placed)];
+  for (size_t i = 0; i < devices_.size(); ++i) {
+    const int device = devices_[i];
+    const Choice choice = choices_[Index(static_cast<int>(i), roles, placed)];
     counts[device] = choice.layers;
     if (choice.role & kFirst) first = device;
     if (choice.role & kLast) last = device;
@@ -132,7 +134,7 @@ std::vector<int> Search::Placement() const {
     counts[device] = 0;
   };
   put(first);
-  for (int device = 0; device < devices_; ++device) {
+  for (int device : devices_) {
     if (device != last) put(device);
   }
   put(last);
@@ -142,10 +144,10 @@ std::vector<int> Search::Placement() const {
 // Every number of seconds that a device can come to, in rising order.
 std::vector<double> Limits(const PlacingProblem& problem) {
   std::vector<double> limits;
-  for (int d = 0; d < problem.num_devices(); ++d) {
-    bool seen = false;
-    for (int e = 0; e < d && !seen; ++e) seen = problem.Alike(d, e);
-    if (seen) continue;
+  std::vector<int> seen;
+  for (int d : problem.Candidates()) {
+    if (std::any_of(seen.begin(), seen.end(), [&](int e) { return problem.Alike(d, e); })) continue;
+    seen.push_back(d);
     for (int role = 0; role < kRoles; ++role) {
       const int most = problem.MaxLayers(d, role);
       for (int m = 0; m <= most; ++m) {
@@ -159,6 +161,8 @@ std::vector<double> Limits(const PlacingProblem& problem) {
 }
 
 }  // namespace
+
+bool CanPlaceLayers(const PlacingProblem& problem) { return Search(problem).Run(kNever) < kNever; }
 
 std::vector<int> FindOptimalLayers(const PlacingProblem& problem, PlanObjective objective) {
   Search search(problem);

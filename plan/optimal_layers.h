@@ -13,6 +13,9 @@ namespace gantry {
 // finds the best in O(devices * layers). Empty if nothing fits.
 std::vector<int> FindOptimalLayers(const PlacingProblem& problem, PlanObjective objective);
 
+// Whether anything fits; quicker than finding the best.
+bool CanPlaceLayers(const PlacingProblem& problem);
+
 }  // namespace gantry
 
 #endif  // GANTRY_PLAN_OPTIMAL_LAYERS_H_

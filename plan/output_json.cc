@@ -83,6 +83,7 @@ Json PlanToJson(const PlannerModel& model, const PlanResult& result, const PlanR
   Json& speed = json["predicted"];
   speed["decode_tokens_per_s"] = predicted.decode_tokens_per_s;
   speed["throughput_tokens_per_s"] = predicted.throughput_tokens_per_s;
+  speed["batches_in_flight"] = predicted.batches_in_flight;
   speed["prefill_tokens_per_s"] = predicted.prefill_tokens_per_s;
   speed["time_to_first_token_s"] = predicted.time_to_first_token_s;
   json["max_context"] = report.max_context;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kWidth = 960;
 constexpr double kMargin = 24;
-constexpr double kLabelWidth = 150;
+constexpr double kLabelWidth = 176;
 constexpr double kRowHeight = 74;
 constexpr double kBarHeight = 30;
 constexpr double kHeader = 96;
@@ -109,9 +109,7 @@ void DrawDevice(const PlannerModel& model, const PlanResult& result, int d, doub
   absl::StrAppend(&line, load.fits()
                              ? absl::StrCat("; ", FormatBytes(load.free_bytes()), " free")
                              : absl::StrCat("; ", FormatBytes(load.missing_bytes()), " too much"));
-  if (!units.empty()) {
-    absl::StrAppend(&line, absl::StrFormat("; %.3g ms a step", load.decode_s * 1e3));
-  }
+  if (load.decode_s > 0) absl::StrAppend(&line, "; ", FormatSeconds(load.decode_s), " a step");
   picture->Text(left, top + kBarHeight + 16, 12, load.fits() ? "#33414e" : "#c0392b", line);
 }
 
@@ -160,15 +158,17 @@ std::string FormatPlanSvg(const PlannerModel& model, const PlanResult& result,
                    ? absl::StrCat("Fits. Predicted: decode ",
                                   FormatSpeed(predicted.decode_tokens_per_s), " tokens/s, prefill ",
                                   FormatSpeed(predicted.prefill_tokens_per_s), " tokens/s")
-                   : absl::StrCat("Does not fit: ", result.error.substr(0, 120)));
+                   : absl::StrCat("Does not fit: ", result.error.substr(0, 130)));
   const double bytes_scale = (kWidth - 2 * kMargin - kLabelWidth) / largest;
   double top = kHeader;
   for (int d : shown) {
     DrawDevice(model, result, d, top, bytes_scale, &picture);
     top += kRowHeight;
   }
-  DrawLegend(top, &picture);
-  top += 40;
+  if (!shown.empty()) {
+    DrawLegend(top, &picture);
+    top += 40;
+  }
   if (!result.fits() && !report.suggestions.empty()) {
     picture.Text(kMargin, top, 12, "#33414e", "It would with:", true);
     for (const PlanSuggestion& suggestion : report.suggestions) {

@@ -81,6 +81,14 @@ std::string Devices(const PlannerModel& model, const PlanResult& result, const T
   return text;
 }
 
+bool UsesCpu(const PlanResult& result) {
+  for (size_t d = 0; d < result.plan.loads.size(); ++d) {
+    const bool cpu = result.hardware.devices[d].kind == MemoryKind::kCpu;
+    if (cpu && result.plan.loads[d].used) return true;
+  }
+  return false;
+}
+
 std::string Predictions(const PlanResult& result) {
   const PlanPrediction& predicted = result.plan.predicted;
   const bool assumed =
@@ -91,13 +99,14 @@ std::string Predictions(const PlanResult& result) {
   std::string text =
       absl::StrCat("Predicted, not measured", assumed ? " (~: from an assumed bandwidth)" : "",
                    ":\n  decode ", about, FormatSpeed(predicted.decode_tokens_per_s), " tokens/s");
-  if (batch > 1) {
-    absl::StrAppend(&text, " for ", batch, " sequences together; pipelined ", about,
-                    FormatSpeed(predicted.throughput_tokens_per_s));
+  if (batch > 1) absl::StrAppend(&text, " for ", batch, " sequences together");
+  if (predicted.batches_in_flight > 1) {
+    absl::StrAppend(&text, "; ", about, FormatSpeed(predicted.throughput_tokens_per_s), " with ",
+                    predicted.batches_in_flight, " batches under way at once");
   }
   absl::StrAppend(&text, "\n  prefill ", about, FormatSpeed(predicted.prefill_tokens_per_s),
                   " tokens/s; first token of a prompt of ", result.costs.prompt_tokens, " after ",
-                  about, absl::StrFormat("%.3g s", predicted.time_to_first_token_s), "\n");
+                  about, FormatSeconds(predicted.time_to_first_token_s), "\n");
   return text;
 }
 
@@ -128,8 +137,11 @@ std::string FormatPlanTable(const PlannerModel& model, const PlanResult& result,
   const SequenceShape& shape = result.workload.shape;
   std::string text =
       absl::StrCat(Bold(model.name, style), ": ", FormatParameters(model.tree.parameters),
-                   " parameters, ", FormatName(result.workload.format), "\ncontext ", shape.context,
-                   " x batch ", shape.batch, "\n\n");
+                   " parameters, ", FormatName(result.workload.format),
+                   UsesCpu(result) && result.workload.format.dtype != DType::kF32
+                       ? "; what a CPU holds is float32"
+                       : "",
+                   "\ncontext ", shape.context, " x batch ", shape.batch, "\n\n");
   if (!result.plan.loads.empty()) absl::StrAppend(&text, Devices(model, result, style), "\n");
   if (result.fits()) {
     absl::StrAppend(&text, Bold("It fits.", style),

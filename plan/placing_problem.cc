@@ -1,6 +1,7 @@
 #include "plan/placing_problem.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "plan/plan.h"
 
@@ -88,6 +89,20 @@ bool PlacingProblem::Alike(int a, int b) const {
   return costs_.device_class[a] == costs_.device_class[b] &&
          costs_.kind_of(a) == costs_.kind_of(b) && usable_[a] == usable_[b] &&
          costs_.devices[a].memory_bytes == costs_.devices[b].memory_bytes;
+}
+
+std::vector<int> PlacingProblem::Candidates() const {
+  std::vector<int> candidates;
+  std::vector<std::pair<int, int>> kinds;  // a device, and how many like it there are
+  for (int d = 0; d < num_devices(); ++d) {
+    if (!usable_[d]) continue;
+    auto kind = std::find_if(kinds.begin(), kinds.end(),
+                             [&](const auto& seen) { return Alike(seen.first, d); });
+    if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {d, 0});
+    // One for each layer, and one for each end.
+    if (++kind->second <= num_layers_ + 2) candidates.push_back(d);
+  }
+  return candidates;
 }
 
 std::vector<int> PlacingProblem::Units(const std::vector<int>& device_of_layer, int first,

@@ -36,6 +36,9 @@ class PlacingProblem {
 
   // Devices that neither bytes nor seconds tell apart.
   bool Alike(int a, int b) const;
+  // The usable devices in their order, without those of a kind that are more than a placement of
+  // whole layers can use.
+  std::vector<int> Candidates() const;
   // The device of each unit when layer i is on device_of_layer[i].
   std::vector<int> Units(const std::vector<int>& device_of_layer, int first, int last) const;
 

@@ -34,11 +34,17 @@ PlanPrediction Predict(const PlanCosts& costs, const Plan& plan) {
   predicted.step_s = step.total;
   predicted.bottleneck_s = step.slowest;
   predicted.decode_tokens_per_s = batch / step.total;
-  // With as many steps under way as there are stages and sequences, a step of fewer sequences takes
-  // at most as long.
-  const double in_flight = std::min<double>(plan.num_stages, batch);
+  int64_t batches = plan.num_stages;
+  for (const DeviceLoad& load : plan.loads) {
+    if (load.kv_cache_bytes == 0) continue;
+    const uint64_t more = load.free_bytes() / load.kv_cache_bytes;
+    batches = std::min<int64_t>(batches, 1 + std::min<uint64_t>(more, plan.num_stages));
+  }
+  const double in_flight = static_cast<double>(batches);
+  predicted.batches_in_flight = batches;
   predicted.throughput_tokens_per_s =
-      batch / std::max(step.total, in_flight * std::max(step.slowest, costs.decode_hop));
+      in_flight * batch /
+      std::max(step.total, in_flight * std::max(step.slowest, costs.decode_hop));
   double chunk = (plan.num_stages + 1) * costs.prefill_hop;
   double slowest = costs.prefill_hop;
   for (const DeviceLoad& load : plan.loads) {
@@ -158,6 +164,10 @@ absl::StatusOr<std::vector<int>> UnitsFromMap(const ModelTree& tree, const Devic
           absl::StrCat("device map: no device is given for ", unit.name));
     }
     device_of.push_back(device);
+  }
+  // Frequencies are computed wherever layers are, whatever the map says.
+  for (int u = static_cast<int>(tree.units.size()) - 2; u >= 0; --u) {
+    if (tree.units[u].kind == UnitKind::kRotary) device_of[u] = device_of[u + 1];
   }
   return device_of;
 }

@@ -35,8 +35,10 @@ struct PlanPrediction {
   double step_s = 0;               // one token of every sequence, through all stages
   double bottleneck_s = 0;         // of which the slowest device takes
   double decode_tokens_per_s = 0;  // batch / step_s
-  // With the sequences of the batch spread over steps that follow each other through the stages.
+  // With several batches that follow each other through the stages: as many as there are stages, as
+  // far as their caches have room.
   double throughput_tokens_per_s = 0;
+  int64_t batches_in_flight = 1;
   double time_to_first_token_s = 0;
   double prefill_tokens_per_s = 0;  // of one prompt
 };

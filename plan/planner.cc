@@ -45,12 +45,8 @@ absl::StatusOr<Hardware> LimitHardware(const PlannerOptions& options) {
 
 bool IsGpu(const HardwareDevice& device) { return device.kind == MemoryKind::kGpu; }
 
-bool Placeable(const PlanCosts& costs, const PlanResult& result, PlanObjective objective) {
-  return !FindOptimalPlan(costs, objective, result.usable).device_of.empty();
-}
-
 // The bytes that each GPU (or CPU, without GPUs) would need more.
-uint64_t MissingBytes(const PlanResult& result, PlanObjective objective) {
+uint64_t MissingBytes(const PlanResult& result) {
   const bool gpus =
       std::any_of(result.hardware.devices.begin(), result.hardware.devices.end(), IsGpu);
   const auto with_more = [&](uint64_t more) {
@@ -58,7 +54,7 @@ uint64_t MissingBytes(const PlanResult& result, PlanObjective objective) {
     for (HardwareDevice& device : costs.devices) {
       if (IsGpu(device) == gpus) device.memory_bytes += more;
     }
-    return Placeable(costs, result, objective);
+    return CanPlace(costs, result.usable);
   };
   uint64_t high = 1'000'000;
   while (!with_more(high)) {
@@ -81,9 +77,30 @@ std::string DeviceWord(const PlanResult& result) {
   return gpus == 1 ? "the GPU" : "each GPU";
 }
 
+// What the model takes on one device of the first kind, and what there is.
+std::string NeededWords(const PlanResult& result) {
+  const PlanCosts& costs = result.costs;
+  const int kind = costs.kind_of(0);
+  std::vector<int> units(costs.num_units);
+  uint64_t kv = 0;
+  for (int u = 0; u < costs.num_units; ++u) {
+    units[u] = u;
+    kv += costs.kv[kind][u];
+  }
+  uint64_t offered = 0;
+  for (size_t d = 0; d < result.hardware.devices.size(); ++d) {
+    if (result.usable[d]) offered += result.hardware.devices[d].memory_bytes;
+  }
+  return absl::StrCat(FormatBytes(WeightsTogether(costs, units, kind)), " of weights, ",
+                      FormatBytes(kv), " of keys and values, and ",
+                      FormatBytes(costs.head_activations + costs.overhead[kind]),
+                      " besides; there are ", FormatBytes(offered));
+}
+
 void PlaceOptimal(const PlannerModel& model, const PlannerOptions& options, bool count_missing,
                   PlanResult* result) {
   OptimalPlan optimal = FindOptimalPlan(result->costs, options.objective, result->usable);
+  result->searched = true;
   result->exact = optimal.exact;
   if (!optimal.device_of.empty()) {
     result->plan = EvaluatePlan(result->costs, std::move(optimal.device_of));
@@ -104,8 +121,8 @@ void PlaceOptimal(const PlannerModel& model, const PlannerOptions& options, bool
   }
   result->problem = PlanProblem::kMemory;
   if (!count_missing) return;
-  result->missing_bytes = MissingBytes(*result, options.objective);
-  result->error = absl::StrCat(DeviceWord(*result), " would need ",
+  result->missing_bytes = MissingBytes(*result);
+  result->error = absl::StrCat(NeededWords(*result), "; ", DeviceWord(*result), " would need ",
                                FormatBytes(result->missing_bytes), " more");
 }
 
@@ -283,23 +300,23 @@ absl::StatusOr<PlanResult> MakePlan(const PlannerModel& model, const PlannerOpti
   return result;
 }
 
-int64_t LargestContext(const ModelTree& tree, const PlanResult& result, PlanObjective objective) {
+int64_t LargestContext(const ModelTree& tree, const PlanResult& result) {
   const int64_t most = tree.max_positions > 0 ? tree.max_positions : kUnlimitedContext;
   const int64_t step = std::min(kContextStep, most);
   return LargestPassing(step, most, [&](int64_t context) {
     PlanWorkload workload = result.workload;
     workload.shape.context = context;
-    return Placeable(ComputePlanCosts(tree, result.weights, workload, result.hardware), result,
-                     objective);
+    return CanPlace(ComputePlanCosts(tree, result.weights, workload, result.hardware),
+                    result.usable);
   });
 }
 
-int64_t LargestBatch(const ModelTree& tree, const PlanResult& result, PlanObjective objective) {
+int64_t LargestBatch(const ModelTree& tree, const PlanResult& result) {
   return LargestPassing(1, 4096, [&](int64_t batch) {
     PlanWorkload workload = result.workload;
     workload.shape.batch = batch;
-    return Placeable(ComputePlanCosts(tree, result.weights, workload, result.hardware), result,
-                     objective);
+    return CanPlace(ComputePlanCosts(tree, result.weights, workload, result.hardware),
+                    result.usable);
   });
 }
 

@@ -67,6 +67,7 @@ struct PlanResult {
   PlanCosts costs;
   std::vector<bool> usable;  // [devices], by `optimal`
   Plan plan;                 // without placement: loads are empty
+  bool searched = false;     // by `optimal`, not given by a map
   bool exact = true;
   DeviceMap device_map;  // empty without placement
   PlanProblem problem = PlanProblem::kNone;
@@ -85,9 +86,9 @@ PlanWorkload MakeWorkload(const ModelTree& tree, const PlannerOptions& options);
 
 // The largest context, a multiple of 256 up to what the model can, that `optimal` has room for with
 // everything else as it is; 0 if none.
-int64_t LargestContext(const ModelTree& tree, const PlanResult& result, PlanObjective objective);
+int64_t LargestContext(const ModelTree& tree, const PlanResult& result);
 // The same of the batch.
-int64_t LargestBatch(const ModelTree& tree, const PlanResult& result, PlanObjective objective);
+int64_t LargestBatch(const ModelTree& tree, const PlanResult& result);
 
 // A `planner` command of these options, quoted for a shell.
 std::string PlannerCommand(const PlannerOptions& options);

@@ -91,12 +91,12 @@ Usage: planner [--model DIR_or_NAME] --gpus 2x24GB [--cpus 1x64GB] [flags]
 Speeds are predictions from memory bandwidth, operations and hops; a bandwidth that was not given and
 is not known is assumed from the size and marked with ~.
 
-Output of --format=json: {"model","fits","problem","missing_bytes","parameters","format","context",
+Output of --format=json: {"model","fits","problem","error","missing_bytes","parameters","format","context",
 "batch","device_map","exact","devices":[{"name","product","kind","capacity_bytes","weights_bytes",
 "kv_cache_bytes","activations_bytes","overhead_bytes","free_bytes","missing_bytes","modules",
 "bandwidth_bytes_per_s","assumed_speed","decode_s","prefill_s"}],"predicted":{"decode_tokens_per_s",
-"throughput_tokens_per_s","prefill_tokens_per_s","time_to_first_token_s"},"max_context",
-"explanation":[...],"suggestions":[{"change","command"}]}. Without a model: {"models":[{"model",
+"throughput_tokens_per_s","batches_in_flight","prefill_tokens_per_s","time_to_first_token_s"},"max_context",
+"explanation":[...],"suggestions":[{"change","command"}],"served"}. Without a model: {"models":[{"model",
 "format","fits","weights_bytes","max_context","decode_tokens_per_s"}]}. Fields are added, never renamed.
 
 Exit codes: 0 it fits, 1 failed, 2 wrong usage, 3 it does not fit, 4 bad checkpoint.)";

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/exit_code.h"
+#include "base/file.h"
 #include "base/flags.h"
 #include "plan/estimate_table.h"
 #include "plan/explain.h"
@@ -28,10 +29,12 @@ int Fail(const absl::Status& status, int code) {
   return code;
 }
 
-// Wrong usage, too, are a model that nobody knows and a file too large to be a config.json.
-int CodeOfModelError(const absl::Status& status) {
-  return absl::IsNotFound(status) || absl::IsResourceExhausted(status) ? kExitUsage
-                                                                       : kExitBadCheckpoint;
+// A name that nobody knows is wrong usage, and so is a file too large to be a config.json. A path
+// that leads to no model is a bad checkpoint.
+int CodeOfModelError(const absl::Status& status, const std::string& model) {
+  if (absl::IsResourceExhausted(status)) return kExitUsage;
+  const bool is_path = model[0] == '/' || model[0] == '.' || FileExists(model);
+  return absl::IsNotFound(status) && !is_path ? kExitUsage : kExitBadCheckpoint;
 }
 
 bool SpeaksUtf8() {
@@ -99,7 +102,7 @@ int PlanModel(const PlannerFlags& flags, const PlannerModel& model) {
     if (!result->fits()) {
       report.suggestions = SuggestChanges(model, options, *result);
     } else if (options.device_map == "optimal") {
-      report.max_context = LargestContext(model.tree, *result, options.objective);
+      report.max_context = LargestContext(model.tree, *result);
     }
   }
   if (!result->fits() && flags.format != PlannerFormat::kTable) {
@@ -131,7 +134,8 @@ int Main(int argc, char** argv) {
   if (flags->options.model.empty()) return PlanHardware(*flags);
 
   const absl::StatusOr<PlannerModel> model = LoadPlannerModel(flags->options.model);
-  if (!model.ok()) return Fail(model.status(), CodeOfModelError(model.status()));
+  if (!model.ok())
+    return Fail(model.status(), CodeOfModelError(model.status(), flags->options.model));
   if (flags->estimate) {
     return Print(FormatEstimateTable(model->tree, model->name) + "\n", flags->output, kExitDone);
   }

@@ -25,15 +25,21 @@ class Suggester {
     const bool has_gpu = Has(MemoryKind::kGpu);
     if (has_cpu && has_gpu && options_.quantization.quantized() &&
         !options_.quantization.llm_int8_enable_fp32_cpu_offload) {
-      Try("let the CPU hold layers in fp32", [](PlannerOptions* o) {
-        SetOptimal(o);
+      const absl::string_view change = "let the CPU hold layers in fp32";
+      const auto allow = [](PlannerOptions* o) {
         o->quantization.llm_int8_enable_fp32_cpu_offload = true;
-      });
+      };
+      if (!Try(change, allow) && others_mode) {
+        Try(change, [&](PlannerOptions* o) {
+          SetOptimal(o);
+          allow(o);
+        });
+      }
     }
     ShorterContext();
     SmallerBatch();
     if (!options_.checkpoint_quantization) OtherSchemes(has_gpu);
-    if (!has_cpu && !options_.max_memory.has_value()) AddCpu();
+    if (!options_.max_memory.has_value()) AddCpu();
     if (has_gpu && !options_.max_memory.has_value()) MoreGpus();
     return std::move(suggestions_);
   }
@@ -64,7 +70,7 @@ class Suggester {
   }
 
   void ShorterContext() {
-    const int64_t context = LargestContext(model_.tree, result_, options_.objective);
+    const int64_t context = LargestContext(model_.tree, result_);
     const int64_t asked = result_.workload.shape.context;
     if (context < kMinUsefulContext || context >= asked) return;
     Try(absl::StrCat("a context of ", context, " tokens"), [context](PlannerOptions* o) {
@@ -76,7 +82,7 @@ class Suggester {
 
   void SmallerBatch() {
     if (options_.batch == 1) return;
-    const int64_t batch = LargestBatch(model_.tree, result_, options_.objective);
+    const int64_t batch = LargestBatch(model_.tree, result_);
     if (batch < 1 || batch >= options_.batch) return;
     Try(absl::StrCat("a batch of ", batch), [batch](PlannerOptions* o) {
       SetOptimal(o);
@@ -124,15 +130,18 @@ class Suggester {
   void AddCpu() {
     for (uint64_t gb = 16; gb <= 4096; gb *= 2) {
       const std::string text = absl::StrCat("1x", gb, "GB");
-      if (Try(absl::StrCat("a CPU with ", gb, " GB"), [&](PlannerOptions* o) {
-            SetOptimal(o);
-            o->cpus_text = text;
-            const auto cpus = ParseDevices(text, MemoryKind::kCpu, "--cpus");
-            o->hardware.devices.insert(o->hardware.devices.end(), cpus->begin(), cpus->end());
-            if (o->quantization.quantized()) {
-              o->quantization.llm_int8_enable_fp32_cpu_offload = true;
-            }
-          })) {
+      const bool another = !options_.cpus_text.empty();
+      if (Try(absl::StrCat(another ? "another" : "a", " CPU with ", gb, " GB"),
+              [&](PlannerOptions* o) {
+                SetOptimal(o);
+                o->cpus_text = another ? absl::StrCat(o->cpus_text, ",", text) : text;
+                const auto cpus = ParseDevices(text, MemoryKind::kCpu, "--cpus");
+                o->hardware.devices.insert(o->hardware.devices.end(), cpus->begin(), cpus->end());
+                NameDevices(&o->hardware.devices);
+                if (o->quantization.quantized()) {
+                  o->quantization.llm_int8_enable_fp32_cpu_offload = true;
+                }
+              })) {
         return;
       }
     }
@@ -144,7 +153,7 @@ class Suggester {
     const size_t x = first.find_first_not_of("0123456789");
     const bool counted = x != 0 && x != std::string::npos && (first[x] == 'x' || first[x] == 'X');
     const std::string kind = counted ? first.substr(x + 1) : first;
-    for (int more = 1; more <= kMaxMoreGpus; more += more < 8 ? 1 : 8) {
+    for (int more = 1; more <= kMaxMoreGpus; ++more) {
       const std::string added = absl::StrCat(options_.gpus_text, ",", more, "x", kind);
       const auto gpus = ParseDevices(added, MemoryKind::kGpu, "--gpus");
       if (!gpus.ok()) return;

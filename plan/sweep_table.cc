@@ -4,7 +4,6 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "plan/output_table.h"
@@ -85,7 +84,7 @@ std::string FormatSweepTable(const PlannerModel& model, const std::vector<SweepR
                      absl::StrCat(row.devices), FormatBytes(row.kv_cache_bytes),
                      FormatBytes(row.free_bytes), FormatSpeed(row.predicted.decode_tokens_per_s),
                      FormatSpeed(row.predicted.throughput_tokens_per_s),
-                     absl::StrFormat("%.3g s", row.predicted.time_to_first_token_s)});
+                     FormatSeconds(row.predicted.time_to_first_token_s)});
   }
   return absl::StrCat(
       model.name, ": speeds are predicted, not measured\n",

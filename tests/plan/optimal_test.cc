@@ -227,7 +227,7 @@ TEST(OptimalTest, ManyDevicesAndLayersThatDifferStayBounded) {
   EXPECT_TRUE(EvaluatePlan(costs, found.device_of).fits);
 }
 
-TEST(OptimalTest, AMostlyEqualStepIsSpreadEvenly) {
+TEST(OptimalTest, EquallyQuickPlacementsAreSpreadEvenly) {
   std::mt19937 random(7);
   PlanCosts costs = RandomCosts(&random, 8, 1, true);
   costs.weights[0].assign(10, 10);

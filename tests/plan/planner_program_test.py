@@ -90,6 +90,7 @@ class PlannerProgramTest(unittest.TestCase):
             config = pathlib.Path(folder) / "config.json"
             config.write_text('{"architectures": ["LlamaForCausalLM"]')
             self.assertEqual(run("--gpus=24GB", "--model", folder).returncode, 4)
+            self.assertEqual(run("--gpus=24GB", "--model", folder + "/none").returncode, 4)
             with open(config, "wb") as file:
                 file.truncate(10 << 30)
             self.assertEqual(run("--gpus=24GB", "--model", folder).returncode, 2)
@@ -101,6 +102,7 @@ class PlannerProgramTest(unittest.TestCase):
             ["--model", SMALL, "--gpus", "24GB", "--context", "131072"],
             ["--model", SMALL, "--gpus", "24GB", "--batch", "512"],
             ["--model", SMALL, "--gpus", "8GB", "--device_map", "auto"],
+            ["--model", SMALL, "--gpus", "8GB", "--cpus", "64GB", "--load_in_8bit", "--device_map", "auto"],
         ]:
             answer = run(*flags, "--format=json")
             self.assertEqual(answer.returncode, 3, answer.stderr)

@@ -118,7 +118,7 @@ TEST(PlannerTest, LargestContextFitsAndTheNextDoesNot) {
   const PlannerModel model = Model("meta-llama/Llama-3.1-8B");
   PlannerOptions options = Options("24GB");
   const PlanResult result = Planned(model, options);
-  const int64_t context = LargestContext(model.tree, result, options.objective);
+  const int64_t context = LargestContext(model.tree, result);
   ASSERT_GT(context, 4096);
   ASSERT_LT(context, 131072);
   options.context = context;
