@@ -4,10 +4,11 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 
-from cluster import DEMO, MODELS, Cluster, ids, wait_until
+from cluster import BIN, DEMO, MODELS, Cluster, ids, wait_until
 from requests_test import DUMMY, LONG, idle, long_model
 
 CASE = json.loads((MODELS / "llama-tied/reference.json").read_text())["cases"][1]
@@ -34,6 +35,26 @@ class FaultsTest(unittest.TestCase):
                 for case in reference["cases"]:
                     flags = [ids(case["prompt"]), *GREEDY[1:]]
                     self.assertEqual(cluster.tokens(*flags), case["greedy"])
+
+    def test_plan_of_the_planner_is_the_placement_that_runs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "map.json"
+            command = ["planner", f"--model={DEMO}", "--cpus=2x1GB", "--objective=throughput", "--context=256",
+                       "--format=device_map", f"--output={path}"]  # fmt: skip
+            subprocess.run([BIN / command[0], *command[1:]], check=True, timeout=60)
+            names = {"cpu": "cpu-0", "cpu:1": "cpu-1"}
+            planned = {module: names[device] for module, device in json.loads(path.read_text()).items()}
+            planned.pop("model.rotary_emb", None)
+            self.assertEqual(set(planned.values()), set(names.values()))
+            with Cluster(DEMO, 2, [f"--device_map={path}", "--context=256"]) as cluster:
+                self.assertEqual(cluster.status()["device_map"], planned)
+
+    def test_optimal_leaves_spare_what_would_slow_it_down(self):
+        with Cluster(DEMO, 2, ["--device_map=optimal"]) as cluster:
+            status = cluster.status()
+            self.assertEqual(len(set(status["device_map"].values())), 1)
+            self.assertGreater(status["predicted"]["decode_tokens_per_s"], 0)
+            self.assertGreater(status["stages"][0]["predicted_ms"], 0)
 
     def test_killed_worker_ends_its_requests_and_another_takes_its_place(self):
         with long_model() as model, Cluster(model, 2, DUMMY) as cluster:
