@@ -94,8 +94,8 @@ TEST(ClientTest, StreamWithoutFinishIsAnError) {
 }
 
 TEST(ClientTest, ErrorOfTheCallbackCancelsTheCall) {
-  FakeInference server;
   absl::Notification ended;
+  FakeInference server;
   server.generate = [&](grpc::ServerContext* context, const v1::GenerateRequest&,
                         grpc::ServerWriter<v1::GenerateResponse>* writer) {
     WriteUntilCancelled(context, writer);
@@ -109,8 +109,8 @@ TEST(ClientTest, ErrorOfTheCallbackCancelsTheCall) {
 }
 
 TEST(ClientTest, CancelsWhileTheFirstTokenIsAwaited) {
-  FakeInference server;
   absl::Notification arrived, cancelled;
+  FakeInference server;  // ends its handlers before what they wait for goes
   server.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
                         grpc::ServerWriter<v1::GenerateResponse>*) {
     arrived.Notify();
@@ -137,8 +137,8 @@ TEST(ClientTest, CallAfterCancelEndsAtOnce) {
 }
 
 TEST(ClientTest, DeadlineEndsTheCall) {
-  FakeInference server;
   absl::Notification ended;
+  FakeInference server;  // ends its handlers before what they wait for goes
   server.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
                         grpc::ServerWriter<v1::GenerateResponse>*) {
     ended.WaitForNotification();

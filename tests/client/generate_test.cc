@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <unistd.h>
+#include <memory>
 
 #include "tests/client/captured_output.h"
 #include "tests/client/fake_inference.h"
@@ -94,15 +95,16 @@ TEST_F(GenerateTest, ClosedOutputCancelsTheCall) {
 }
 
 TEST_F(GenerateTest, DeadlineIsNamed) {
-  absl::Notification ended;
-  server_.generate = [&](grpc::ServerContext*, const v1::GenerateRequest&,
-                         grpc::ServerWriter<v1::GenerateResponse>*) {
-    ended.WaitForNotification();
+  // Shared, because the handler may begin only after the client has given up and the test is over.
+  const auto ended = std::make_shared<absl::Notification>();
+  server_.generate = [ended](grpc::ServerContext*, const v1::GenerateRequest&,
+                             grpc::ServerWriter<v1::GenerateResponse>*) {
+    ended->WaitForNotification();
     return grpc::Status::OK;
   };
   EXPECT_THAT(Run({.prompt = "x", .timeout = absl::Milliseconds(1)}),
               StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("--timeout 1ms")));
-  ended.Notify();
+  ended->Notify();
 }
 
 TEST_F(GenerateTest, ScoreOfTokens) {
