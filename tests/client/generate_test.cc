@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <unistd.h>
+
 #include <memory>
 
 #include "tests/client/captured_output.h"
