@@ -22,9 +22,9 @@ std::string Range(const ServedModel& model, const StagePlan& stage) {
 // Lowers what the workers offer to --max_memory.
 absl::Status ApplyMaxMemory(const CoordinatorOptions& options, std::vector<Member>* workers) {
   for (const auto& [name, bytes] : options.max_memory) {
-    const auto worker = std::find_if(workers->begin(), workers->end(), [&](const Member& member) {
-      return member.hello.name() == name;
-    });
+    const auto worker = std::find_if(
+        workers->begin(), workers->end(),
+        [&wanted = name](const Member& member) { return member.hello.name() == wanted; });
     if (worker == workers->end()) {
       return absl::InvalidArgumentError(
           absl::StrCat("--max_memory: there is no worker named \"", name, "\""));

@@ -119,10 +119,8 @@ std::string FormatSpeed(double tokens_per_s) {
     for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) digits.insert(i, ",");
     return digits;
   }
-  return absl::StrFormat(tokens_per_s >= 100  ? "%.0f"
-                         : tokens_per_s >= 10 ? "%.1f"
-                                              : "%.2f",
-                         tokens_per_s);
+  const int decimals = tokens_per_s >= 100 ? 0 : tokens_per_s >= 10 ? 1 : 2;
+  return absl::StrFormat("%.*f", decimals, tokens_per_s);
 }
 
 std::string FormatParameters(uint64_t count) {
