@@ -21,7 +21,7 @@ absl::StatusOr<std::unique_ptr<Backend>> MakeBackend(const WorkerOptions& option
   if (options.device == "cuda" || absl::StartsWith(options.device, "cuda:")) {
     return absl::UnimplementedError(
         absl::StrCat("--device=", options.device, ": this program was built without CUDA; ",
-                     "install the CUDA Toolkit and build again, or take --device=cpu"));
+                     "this version has no GPU workers yet; take --device=cpu"));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("--device: expected cpu or cuda:N, found \"", options.device, "\""));
