@@ -75,22 +75,7 @@ template <bool kRowMajor>
 constexpr TileFunction kWideTiles[] = {TileOf<1, 2, kRowMajor>};
 constexpr int kWideRows = 1;
 
-template <bool kRowMajor>
-void AnyTile(int rows, int width, int64_t depth, const float* a, int64_t lda, const float* b,
-             int64_t ldb, float* c, int64_t ldc, bool add) {
-  if (width == 2 * kLanes && rows <= kWideRows) {
-    kWideTiles<kRowMajor>[rows - 1](depth, a, lda, b, ldb, c, ldc, add);
-    return;
-  }
-  for (int64_t at = 0; at < width; at += kLanes) {
-    kTiles<kRowMajor>[rows - 1](depth, a, lda, b + at, ldb, c + at, ldc, add);
-  }
-}
-
-void Tile(int rows, int width, int64_t depth, const float* a, const float* b, int64_t ldb, float* c,
-          int64_t ldc, bool add) {
-  AnyTile<false>(rows, width, depth, a, 0, b, ldb, c, ldc, add);
-}
+#include "kernels/cpu/isa_narrow_tiles.inc"
 
 constexpr Isa kIsa = {"portable", 3, Tile, AnyTile<true>, RmsNorm, Softmax, SiluGate, Sum};
 
