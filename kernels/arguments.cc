@@ -47,6 +47,16 @@ absl::Status CheckLayout(const StepLayout& layout) {
     return absl::InvalidArgumentError(
         absl::StrCat("slices hold ", next_row, " rows, the step ", layout.rows));
   }
+  if (!layout.token_ids.empty() && layout.token_ids.size() != layout.rows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(layout.token_ids.size(), " token ids for ", layout.rows, " rows"));
+  }
+  for (const int32_t row : layout.logit_rows) {
+    if (row < 0 || row >= layout.rows) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("logits of row ", row, " in a step of ", layout.rows));
+    }
+  }
   return absl::OkStatus();
 }
 

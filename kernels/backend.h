@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/dtype.h"
+#include "base/dummy_weights.h"
+#include "base/packed.h"
 #include "kernels/sampling.h"
 
 namespace gantry {
@@ -34,6 +38,18 @@ class Buffer {
   size_t bytes_;
 };
 
+// How a weight and what multiplies it are stored, and how the product is computed.
+struct MatrixFormat {
+  TensorScheme scheme;
+  // 4-bit: activations, weights and result are rounded to this type (bnb_4bit_compute_dtype).
+  DType compute_dtype = DType::kF32;
+  // int8: activations at least so large are multiplied in 16 bits (llm_int8_threshold); 0: none.
+  float int8_threshold = 6;
+  // int8: a column is an outlier for every token of the step if it is for one, as in bitsandbytes.
+  // Otherwise for that token alone.
+  bool outliers_per_batch = false;
+};
+
 // A weight matrix [rows, cols] = [out_features, in_features] of one scheme, repacked for the
 // kernels of the backend that made it and immutable from then on.
 class Matrix {
@@ -41,25 +57,40 @@ class Matrix {
   virtual ~Matrix() = default;
   int64_t rows() const { return rows_; }
   int64_t cols() const { return cols_; }
-  Scheme scheme() const { return scheme_; }
+  const MatrixFormat& format() const { return format_; }
+  Scheme scheme() const { return format_.scheme.scheme; }
   // Bytes on the device, padding included.
   virtual size_t bytes() const = 0;
 
  protected:
-  Matrix(Scheme scheme, int64_t rows, int64_t cols) : scheme_(scheme), rows_(rows), cols_(cols) {}
-  Scheme scheme_;
+  Matrix(const MatrixFormat& format, int64_t rows, int64_t cols)
+      : format_(format), rows_(rows), cols_(cols) {}
+  MatrixFormat format_;
   int64_t rows_;
   int64_t cols_;
 };
 
-// How to make a Matrix. Rows come from `read` in order and in pieces, so that a backend never holds
-// more of the source than a few rows beyond the result.
+// One tensor of a Matrix. A 4-bit part is quantised by itself, blocks and nested statistics
+// starting anew.
+struct MatrixPart {
+  int64_t rows = 0;
+  // Of the elements that `read` delivers: kF32, kF16 or kBF16.
+  DType dtype = DType::kF32;
+  // Fills out[count, cols] with rows [first, first + count). Rows are asked for once, in order.
+  std::function<absl::Status(int64_t first, int64_t count, void* out)> read;
+  // Not null: the tensor is already quantised as the format says, and this reads all of it.
+  std::function<absl::StatusOr<PackedTensor>()> read_packed;
+  // The values that `read` would deliver, for a backend that can make them itself.
+  std::optional<DummyWeights> dummy;
+};
+
+// How to make a Matrix: parts stacked by rows. A backend takes the source in pieces and never holds
+// more than one part of it beyond the result.
 struct MatrixSource {
-  Scheme scheme = Scheme::kFp32;
+  MatrixFormat format;
   int64_t rows = 0;
   int64_t cols = 0;
-  // Fills out[count, cols] with rows [first, first + count), widened to float.
-  absl::FunctionRef<absl::Status(int64_t first, int64_t count, float* out)> read;
+  std::vector<MatrixPart> parts;
 };
 
 // What one step does, the same for every layer of it. Built on the host; a backend uploads what it
@@ -82,6 +113,8 @@ struct StepLayout {
   };
   std::vector<Slice> slices;
   std::vector<int32_t> block_table;
+  std::vector<int32_t> token_ids;   // [rows] for Embed; may be empty
+  std::vector<int32_t> logit_rows;  // for GatherLogitRows, ascending; may be empty
   std::vector<Rope> ropes;
   int32_t rows = 0;  // tokens in all
 };
@@ -99,6 +132,7 @@ struct KvCacheShape {
   int64_t block_size = 16;
   int64_t kv_heads = 0;
   int64_t head_dim = 0;
+  DType dtype = DType::kF32;  // of keys and values; kF16 and kBF16 where the backend has them
 };
 
 // out = Epilogue(Prologue(x) W^T + bias). All matrices row-major, leading dimension = columns.
@@ -118,6 +152,7 @@ struct LinearArgs {
   const Buffer* bias = nullptr;  // [rows] floats or null
   Epilogue epilogue = Epilogue::kNone;
   Buffer* out = nullptr;
+  bool float_out = false;  // out holds floats whatever the activation type: logits
   int64_t tokens = 0;
 };
 
@@ -130,6 +165,14 @@ struct AttentionArgs {
   int64_t head_dim = 0;
   float scale = 0;             // of the scores, 1/sqrt(head_dim) as a rule
   int64_t sliding_window = 0;  // a token sees itself and window-1 before it; 0: all before it
+};
+
+// What a backend computes in, for all that it holds.
+struct ComputeOptions {
+  DType activation_dtype = DType::kF32;
+  // Sum every element in one order, whatever the batch, also where that is slow. The host's
+  // backends always do.
+  bool deterministic = false;
 };
 
 // The arithmetic of one device. Ops are enqueued in order and may run later; what they wrote may be
@@ -146,7 +189,12 @@ class Backend {
   virtual ~Backend() = default;
   // "reference", "cpu-avx512", "cuda:0 (NVIDIA H200)".
   virtual std::string name() const = 0;
+  // Type of activations: of every buffer that ops read and write, but for floats where an op says
+  // so. The host's backends compute in float32.
   virtual DType activation_dtype() const = 0;
+  // Called before anything is packed; the host's backends take float32 alone. INVALID_ARGUMENT for
+  // what the backend does not have.
+  virtual absl::Status Configure(const ComputeOptions& options) = 0;
 
   virtual absl::StatusOr<std::unique_ptr<Buffer>> Allocate(size_t bytes) = 0;
   virtual absl::Status Upload(absl::Span<const char> from, Buffer* to, size_t offset) = 0;
@@ -155,16 +203,25 @@ class Backend {
   virtual absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) = 0;
   virtual absl::StatusOr<std::unique_ptr<KvCache>> MakeKvCache(const KvCacheShape& shape) = 0;
   // Bytes that Pack and MakeKvCache will take, without taking them.
-  virtual size_t PackedBytes(Scheme scheme, int64_t rows, int64_t cols) const = 0;
+  virtual size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const = 0;
   virtual size_t KvCacheBytes(const KvCacheShape& shape) const = 0;
 
   // Opens a step; the ops up to EndStep belong to it. `layout` lives until EndStep.
   virtual absl::Status BeginStep(const StepLayout& layout) = 0;
   virtual absl::Status EndStep() = 0;
 
-  // out[i] = table[token_ids[i]]. Requires ids in [0, table.rows()).
-  virtual absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
-                             Buffer* out) = 0;
+  // Calls `enqueue`, whose ops belong to the open step. A backend that can record them does so, and
+  // replays the recording when it is asked again with an equal key instead of calling `enqueue`. So
+  // whatever the ops depend on beside the layout must be the same for equal keys: `owner`, rows of
+  // the layout, and whether every slice is one row.
+  virtual absl::Status Enqueue(const void* owner, absl::FunctionRef<absl::Status()> enqueue) {
+    return enqueue();
+  }
+  // Drops the recordings of an owner whose buffers are about to go.
+  virtual void Forget(const void* owner) {}
+
+  // out[i] = table[layout.token_ids[i]]. INVALID_ARGUMENT for an id out of [0, table.rows()).
+  virtual absl::Status Embed(const Matrix& table, Buffer* out) = 0;
   virtual absl::Status Linear(const LinearArgs& args) = 0;
   // The prologue of Linear by itself, for a final norm whose lm_head is elsewhere: bit for bit what
   // Linear would have made of x, [rows, features].
@@ -172,17 +229,17 @@ class Backend {
                                int64_t features, Buffer* out) = 0;
   // Rotates q and k, stores k and v in the cache at the step's positions, and attends.
   virtual absl::Status Attention(const AttentionArgs& args) = 0;
-  // out[i] = x[rows[i]], each [features].
-  virtual absl::Status GatherRows(const Buffer& x, absl::Span<const int32_t> rows, int64_t features,
-                                  Buffer* out) = 0;
+  // out[i] = x[layout.logit_rows[i]], each [features].
+  virtual absl::Status GatherLogitRows(const Buffer& x, int64_t features, Buffer* out) = 0;
   // Samples one token from each of the rows of logits[requests.size(), vocab] (float), as
   // kernels/sampling.h says.
   virtual absl::Status Sample(const Buffer& logits, int64_t vocab,
                               absl::Span<const SampleRequest> requests,
                               std::vector<SampleResult>* results) = 0;
-  // True if every element of x[rows, features] is finite; otherwise *row is the first that is not.
-  virtual absl::StatusOr<bool> AllFinite(const Buffer& x, int64_t rows, int64_t features,
-                                         int64_t* row) = 0;
+  // Notes which rows of x, [layout.rows, features], hold a NaN or an infinity.
+  virtual absl::Status NoteNonFinite(const Buffer& x, int64_t features) = 0;
+  // The rows noted in this step, ascending. Waits for the work before it.
+  virtual absl::StatusOr<std::vector<int32_t>> NonFiniteRows() = 0;
   virtual absl::Status Synchronize() = 0;
 };
 

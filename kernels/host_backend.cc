@@ -18,6 +18,12 @@ absl::StatusOr<std::unique_ptr<Buffer>> HostBackend::Allocate(size_t bytes) {
   return std::unique_ptr<Buffer>(new HostBuffer(std::move(memory)));
 }
 
+absl::Status HostBackend::Configure(const ComputeOptions& options) {
+  if (options.activation_dtype == DType::kF32) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name(), " computes in F32, found ", DTypeName(options.activation_dtype)));
+}
+
 absl::Status HostBackend::Upload(absl::Span<const char> from, Buffer* to, size_t offset) {
   Require(offset <= to->bytes() && from.size() <= to->bytes() - offset, "upload beyond a buffer");
   if (!from.empty()) std::memcpy(to->as<char>() + offset, from.data(), from.size());
@@ -33,6 +39,7 @@ absl::Status HostBackend::Download(const Buffer& from, size_t offset, absl::Span
 absl::Status HostBackend::BeginStep(const StepLayout& layout) {
   Require(layout_ == nullptr, "BeginStep within a step");
   GANTRY_RETURN_IF_ERROR(CheckLayout(layout));
+  non_finite_.clear();
   rotation_.clear();
   rotation_at_.clear();
   for (const StepLayout::Slice& slice : layout.slices) {
@@ -70,13 +77,13 @@ absl::Status HostBackend::CheckAttentionStep(const AttentionArgs& args,
   return CheckBlocks(*layout_, shape);
 }
 
-absl::Status HostBackend::GatherRows(const Buffer& x, absl::Span<const int32_t> rows,
-                                     int64_t features, Buffer* out) {
+absl::Status HostBackend::GatherLogitRows(const Buffer& x, int64_t features, Buffer* out) {
+  Require(layout_ != nullptr, "GatherLogitRows outside of a step");
+  const std::vector<int32_t>& rows = layout_->logit_rows;
+  CheckBytes(&x, layout_->rows, features, sizeof(float), "x");
   CheckBytes(out, rows.size(), features, sizeof(float), "out");
   Require(out != &x, "rows cannot be gathered in place");
   for (size_t i = 0; i < rows.size(); ++i) {
-    Require(rows[i] >= 0, "a negative row");
-    CheckBytes(&x, int64_t{rows[i]} + 1, features, sizeof(float), "x");
     std::memcpy(out->as<float>() + i * features, x.as<float>() + rows[i] * features,
                 features * sizeof(float));
   }
@@ -96,19 +103,16 @@ absl::Status HostBackend::Sample(const Buffer& logits, int64_t vocab,
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> HostBackend::AllFinite(const Buffer& x, int64_t rows, int64_t features,
-                                            int64_t* row) {
-  CheckBytes(&x, rows, features, sizeof(float), "x");
-  for (int64_t i = 0; i < rows; ++i) {
+absl::Status HostBackend::NoteNonFinite(const Buffer& x, int64_t features) {
+  Require(layout_ != nullptr, "NoteNonFinite outside of a step");
+  CheckBytes(&x, layout_->rows, features, sizeof(float), "x");
+  for (int32_t i = 0; i < layout_->rows; ++i) {
     const float* values = x.as<float>() + i * features;
     bool finite = true;
     for (int64_t j = 0; j < features; ++j) finite &= std::isfinite(values[j]);
-    if (!finite) {
-      *row = i;
-      return false;
-    }
+    if (!finite) non_finite_.push_back(i);
   }
-  return true;
+  return absl::OkStatus();
 }
 
 }  // namespace gantry

@@ -15,17 +15,17 @@ namespace gantry {
 class HostBackend : public Backend {
  public:
   DType activation_dtype() const override { return DType::kF32; }
+  absl::Status Configure(const ComputeOptions& options) override;
   absl::StatusOr<std::unique_ptr<Buffer>> Allocate(size_t bytes) override;
   absl::Status Upload(absl::Span<const char> from, Buffer* to, size_t offset) override;
   absl::Status Download(const Buffer& from, size_t offset, absl::Span<char> to) override;
   absl::Status BeginStep(const StepLayout& layout) override;
   absl::Status EndStep() override;
-  absl::Status GatherRows(const Buffer& x, absl::Span<const int32_t> rows, int64_t features,
-                          Buffer* out) override;
+  absl::Status GatherLogitRows(const Buffer& x, int64_t features, Buffer* out) override;
   absl::Status Sample(const Buffer& logits, int64_t vocab, absl::Span<const SampleRequest> requests,
                       std::vector<SampleResult>* results) override;
-  absl::StatusOr<bool> AllFinite(const Buffer& x, int64_t rows, int64_t features,
-                                 int64_t* row) override;
+  absl::Status NoteNonFinite(const Buffer& x, int64_t features) override;
+  absl::StatusOr<std::vector<int32_t>> NonFiniteRows() override { return non_finite_; }
   absl::Status Synchronize() override { return absl::OkStatus(); }
 
  protected:
@@ -46,6 +46,7 @@ class HostBackend : public Backend {
   const StepLayout* layout_ = nullptr;
   std::vector<float> rotation_;
   std::vector<size_t> rotation_at_;  // [rows]
+  std::vector<int32_t> non_finite_;
 };
 
 }  // namespace gantry

@@ -9,6 +9,7 @@
 #include "absl/strings/string_view.h"
 #include "base/dtype.h"
 #include "base/json.h"
+#include "base/packed.h"
 #include "plan/model_tree.h"
 
 namespace gantry {
@@ -36,14 +37,6 @@ struct QuantizationOptions {
 // quant_method.
 absl::StatusOr<QuantizationOptions> ParseQuantizationOptions(const Json& json,
                                                              absl::string_view origin);
-
-// How one tensor is stored.
-struct TensorScheme {
-  Scheme scheme = Scheme::kFp32;
-  bool double_quant = false;     // 4-bit
-  bool has_fp16_weight = false;  // int8: a 16-bit copy stays
-  int64_t block_size = 64;       // 4-bit
-};
 
 // What is asked of a model: the type of what is not quantised, and what is quantised.
 struct WeightFormat {

@@ -8,7 +8,6 @@
 #include "base/status_macros.h"
 #include "worker/decoder_layer.h"
 #include "worker/payload.h"
-#include "worker/token_chooser.h"
 
 namespace gantry {
 namespace {
@@ -25,6 +24,22 @@ void NumberRows(RowsOf rows_of, std::vector<ActiveSlice>* active) {
   active->erase(std::remove_if(active->begin(), active->end(),
                                [](const ActiveSlice& item) { return item.rows == 0; }),
                 active->end());
+}
+
+void AddTokenIds(absl::Span<const ActiveSlice> active, StepLayout* layout) {
+  for (const ActiveSlice& item : active) {
+    layout->token_ids.insert(layout->token_ids.end(), item.slice->token_ids().begin(),
+                             item.slice->token_ids().end());
+  }
+}
+
+void AddLogitRows(absl::Span<const ActiveSlice> active, StepLayout* layout) {
+  for (const ActiveSlice& item : active) {
+    const int64_t end = item.row + item.rows;
+    for (int64_t row = end - item.slice->logit_rows(); row < end; ++row) {
+      layout->logit_rows.push_back(static_cast<int32_t>(row));
+    }
+  }
 }
 
 int64_t CountRows(absl::Span<const ActiveSlice> active) {
@@ -70,6 +85,8 @@ Stage::Stage(StageSpec spec, Workspace* workspace, Backend* backend)
   limits_.max_step_tokens = spec_.shape.max_step_tokens;
   limits_.max_step_rows = std::min(spec_.shape.max_step_rows, spec_.shape.max_step_tokens);
 }
+
+Stage::~Stage() { backend_->Forget(this); }
 
 absl::StatusOr<std::unique_ptr<Stage>> Stage::Create(StageSpec spec, Workspace* workspace,
                                                      Backend* backend) {
@@ -130,7 +147,7 @@ absl::Status Stage::Run(StepFrame* frame) {
   std::vector<ActiveSlice> active = Admit(&header);
   header.set_stage(spec_.index + 1);
   header.clear_results();
-  return Compute(frame, &active);
+  return Compute(frame, active);
 }
 
 std::vector<ActiveSlice> Stage::Admit(v1::StepHeader* header) {
@@ -167,127 +184,124 @@ std::vector<ActiveSlice> Stage::Admit(v1::StepHeader* header) {
   return active;
 }
 
-absl::Status Stage::Compute(StepFrame* frame, std::vector<ActiveSlice>* active) {
+absl::Status Stage::Compute(StepFrame* frame, const std::vector<ActiveSlice>& active) {
   const bool runs_layers = limits_.input != StageLimits::Input::kLogitRows;
-  const StepLayout layout = runs_layers ? layouts_.Make(*active) : StepLayout();
+  std::vector<ActiveSlice> leaving = active;
+  StepLayout layout;
+  if (runs_layers) {
+    layout = layouts_.Make(active);
+    if (embedding_ != nullptr) AddTokenIds(active, &layout);
+    if (ends_layers_) {
+      AddLogitRows(active, &layout);
+      NumberRows([](const v1::SequenceSlice& slice) { return slice.logit_rows(); }, &leaving);
+    }
+  }
   GANTRY_RETURN_IF_ERROR(backend_->BeginStep(layout));
-  absl::Status done = absl::OkStatus();
-  if (!runs_layers) {
-    done = UploadInput(*frame, *active, workspace_->rows.get());
-  } else {
-    done = RunLayers(*frame, active);
-    if (done.ok() && ends_layers_) done = GatherLogitRows(active);
-  }
-  if (done.ok()) {
-    done = runs_layers && !ends_layers_ ? SendRows(*workspace_->hidden, *active, frame)
-                                        : RunHead(frame, *active);
-  }
+  const absl::Status done = ComputeStep(frame, active, std::move(leaving));
   const absl::Status ended = backend_->EndStep();
   return done.ok() ? ended : done;
 }
 
-absl::Status Stage::RunLayers(const StepFrame& frame, std::vector<ActiveSlice>* active) {
-  const int64_t rows = CountRows(*active);
-  if (rows == 0) return absl::OkStatus();
-  Buffer* const hidden = workspace_->hidden.get();
-  if (embedding_ != nullptr) {
-    std::vector<int32_t> ids;
-    for (const ActiveSlice& item : *active) {
-      ids.insert(ids.end(), item.slice->token_ids().begin(), item.slice->token_ids().end());
-    }
-    GANTRY_RETURN_IF_ERROR(backend_->Embed(ids, *embedding_->matrix.matrix, hidden));
-    Observe(embedding_, *hidden, rows, spec_.config.hidden_size);
+absl::Status Stage::ComputeStep(StepFrame* frame, const std::vector<ActiveSlice>& active,
+                                std::vector<ActiveSlice> leaving) {
+  const bool runs_layers = limits_.input != StageLimits::Input::kLogitRows;
+  const int64_t rows = CountRows(active);
+  const int64_t leaving_rows = CountRows(leaving);
+  if (rows > 0 && embedding_ == nullptr) {
+    Buffer* const input = runs_layers ? workspace_->hidden.get() : workspace_->rows.get();
+    GANTRY_RETURN_IF_ERROR(UploadInput(*frame, active, input));
+  }
+  if (rows > 0 && runs_layers) {
+    GANTRY_RETURN_IF_ERROR(backend_->Enqueue(this, [&] {
+      const absl::Status layers = RunLayers(rows);
+      return layers.ok() ? RunHead(leaving_rows) : layers;
+    }));
   } else {
-    GANTRY_RETURN_IF_ERROR(UploadInput(frame, *active, hidden));
+    GANTRY_RETURN_IF_ERROR(RunHead(leaving_rows));
+  }
+  std::vector<ChosenTokens> chosen;
+  if (head_ != nullptr && leaving_rows > 0) {
+    GANTRY_ASSIGN_OR_RETURN(
+        chosen, ChooseTokens(leaving, *workspace_->logits, spec_.config.vocab_size, backend_));
+  }
+  if (rows > 0 && runs_layers) GANTRY_RETURN_IF_ERROR(FailNonFinite(active));
+  if (head_ != nullptr) return SendResults(leaving, std::move(chosen), frame);
+  leaving.erase(
+      std::remove_if(leaving.begin(), leaving.end(),
+                     [](const ActiveSlice& item) { return !item.slice->error().empty(); }),
+      leaving.end());
+  const Buffer* sent = !ends_layers_ && runs_layers ? workspace_->hidden.get()
+                       : norm_ != nullptr           ? workspace_->normed.get()
+                                                    : workspace_->rows.get();
+  return SendRows(*sent, leaving, frame);
+}
+
+absl::Status Stage::RunLayers(int64_t rows) {
+  Buffer* const hidden = workspace_->hidden.get();
+  const int64_t hidden_size = spec_.config.hidden_size;
+  if (embedding_ != nullptr) {
+    GANTRY_RETURN_IF_ERROR(backend_->Embed(*embedding_->matrix.matrix, hidden));
+    Observe(embedding_, *hidden, rows, hidden_size);
   }
   for (size_t i = 0; i < layers_.size(); ++i) {
     GANTRY_RETURN_IF_ERROR(
         RunDecoderLayer(spec_.config, *layers_[i], rows, caches_[i].get(), workspace_, backend_));
-    Observe(layers_[i], *hidden, rows, spec_.config.hidden_size);
+    Observe(layers_[i], *hidden, rows, hidden_size);
   }
-  return DropNonFinite(rows, active);
+  return backend_->NoteNonFinite(*hidden, hidden_size);
 }
 
-absl::Status Stage::DropNonFinite(int64_t rows, std::vector<ActiveSlice>* active) {
-  const int64_t features = spec_.config.hidden_size;
-  const ModuleWeights* last = layers_.empty() ? embedding_ : layers_.back();
-  const Buffer* left = workspace_->hidden.get();
-  int64_t bad_row = 0;
-  GANTRY_ASSIGN_OR_RETURN(bool finite, backend_->AllFinite(*left, rows, features, &bad_row));
-  if (finite) return absl::OkStatus();
-  std::vector<ActiveSlice> healthy;
-  for (const ActiveSlice& item : *active) {
-    bool slice_finite = true;
-    for (int64_t row = item.row; slice_finite && row < item.row + item.rows; ++row) {
-      if (row < bad_row) continue;
-      // One row at a time, moved to where AllFinite looks first.
-      const int32_t from = static_cast<int32_t>(row);
-      GANTRY_RETURN_IF_ERROR(backend_->GatherRows(*left, absl::MakeConstSpan(&from, 1), features,
-                                                  workspace_->normed.get()));
-      int64_t unused = 0;
-      GANTRY_ASSIGN_OR_RETURN(slice_finite,
-                              backend_->AllFinite(*workspace_->normed, 1, features, &unused));
-    }
-    if (slice_finite) {
-      healthy.push_back(item);
-    } else {
-      Fail(item.slice, absl::StrCat("non-finite activations after ", last->spec.name, " on worker ",
-                                    spec_.worker));
-    }
+absl::Status Stage::RunHead(int64_t rows) {
+  if (rows == 0) return absl::OkStatus();
+  const float eps = static_cast<float>(spec_.config.rms_norm_eps);
+  const int64_t hidden_size = spec_.config.hidden_size;
+  if (ends_layers_) {
+    GANTRY_RETURN_IF_ERROR(
+        backend_->GatherLogitRows(*workspace_->hidden, hidden_size, workspace_->rows.get()));
   }
-  *active = std::move(healthy);
+  if (head_ == nullptr) {
+    if (norm_ == nullptr) return absl::OkStatus();
+    Buffer* const normed = workspace_->normed.get();
+    GANTRY_RETURN_IF_ERROR(
+        backend_->RmsNorm(*workspace_->rows, *norm_->norm, eps, rows, hidden_size, normed));
+    Observe(norm_, *normed, rows, hidden_size);
+    return absl::OkStatus();
+  }
+  LinearArgs args;
+  args.x = workspace_->rows.get();
+  args.norm_weight = norm_ == nullptr ? nullptr : norm_->norm.get();
+  args.norm_eps = eps;
+  args.weight = head_->matrix.matrix.get();
+  args.bias = head_->matrix.bias.get();
+  args.out = workspace_->logits.get();
+  args.float_out = true;
+  args.tokens = rows;
+  GANTRY_RETURN_IF_ERROR(backend_->Linear(args));
+  Observe(head_, *workspace_->logits, rows, spec_.config.vocab_size);
   return absl::OkStatus();
 }
 
-absl::Status Stage::GatherLogitRows(std::vector<ActiveSlice>* active) {
-  std::vector<int32_t> rows;
-  for (const ActiveSlice& item : *active) {
-    const int64_t end = item.row + item.rows;
-    for (int64_t row = end - item.slice->logit_rows(); row < end; ++row) {
-      rows.push_back(static_cast<int32_t>(row));
-    }
+absl::Status Stage::FailNonFinite(const std::vector<ActiveSlice>& active) {
+  GANTRY_ASSIGN_OR_RETURN(const std::vector<int32_t> rows, backend_->NonFiniteRows());
+  const ModuleWeights* last = layers_.empty() ? embedding_ : layers_.back();
+  for (const ActiveSlice& item : active) {
+    const auto row = std::lower_bound(rows.begin(), rows.end(), item.row);
+    if (row == rows.end() || *row >= item.row + item.rows) continue;
+    Fail(item.slice, absl::StrCat("non-finite activations after ", last->spec.name, " on worker ",
+                                  spec_.worker));
   }
-  NumberRows([](const v1::SequenceSlice& slice) { return slice.logit_rows(); }, active);
-  if (rows.empty()) return absl::OkStatus();
-  return backend_->GatherRows(*workspace_->hidden, rows, spec_.config.hidden_size,
-                              workspace_->rows.get());
+  return absl::OkStatus();
 }
 
-absl::Status Stage::RunHead(StepFrame* frame, const std::vector<ActiveSlice>& active) {
-  const int64_t count = CountRows(active);
-  const float eps = static_cast<float>(spec_.config.rms_norm_eps);
-  const int64_t hidden_size = spec_.config.hidden_size;
-  if (head_ == nullptr) {
-    const Buffer* rows = workspace_->rows.get();
-    if (norm_ != nullptr && count > 0) {
-      rows = workspace_->normed.get();
-      GANTRY_RETURN_IF_ERROR(backend_->RmsNorm(*workspace_->rows, *norm_->norm, eps, count,
-                                               hidden_size, workspace_->normed.get()));
-      Observe(norm_, *rows, count, hidden_size);
-    }
-    return SendRows(*rows, active, frame);
-  }
-  std::vector<ChosenTokens> chosen;
-  if (count > 0) {
-    LinearArgs args;
-    args.x = workspace_->rows.get();
-    args.norm_weight = norm_ == nullptr ? nullptr : norm_->norm.get();
-    args.norm_eps = eps;
-    args.weight = head_->matrix.matrix.get();
-    args.bias = head_->matrix.bias.get();
-    args.out = workspace_->logits.get();
-    args.tokens = count;
-    GANTRY_RETURN_IF_ERROR(backend_->Linear(args));
-    Observe(head_, *workspace_->logits, count, spec_.config.vocab_size);
-    GANTRY_ASSIGN_OR_RETURN(
-        chosen, ChooseTokens(active, *workspace_->logits, spec_.config.vocab_size, backend_));
-  }
+absl::Status Stage::SendResults(const std::vector<ActiveSlice>& leaving,
+                                std::vector<ChosenTokens> chosen, StepFrame* frame) {
   v1::StepHeader& header = frame->header;
   for (size_t i = 0; i < chosen.size(); ++i) {
+    if (!leaving[i].slice->error().empty()) continue;
     if (chosen[i].finite) {
       *header.add_results() = std::move(chosen[i].result);
     } else {
-      Fail(active[i].slice, absl::StrCat("non-finite logits on worker ", spec_.worker));
+      Fail(leaving[i].slice, absl::StrCat("non-finite logits on worker ", spec_.worker));
     }
   }
   for (const v1::SequenceSlice& slice : header.slices()) {

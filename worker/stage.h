@@ -17,6 +17,7 @@
 #include "worker/sequence_table.h"
 #include "worker/step_check.h"
 #include "worker/step_layout.h"
+#include "worker/token_chooser.h"
 #include "worker/weights.h"
 #include "worker/workspace.h"
 
@@ -39,6 +40,8 @@ class Stage {
   // each other, RESOURCE_EXHAUSTED for memory.
   static absl::StatusOr<std::unique_ptr<Stage>> Create(StageSpec spec, Workspace* workspace,
                                                        Backend* backend);
+
+  ~Stage();
 
   uint32_t index() const { return spec_.index; }
   const StageLimits& limits() const { return limits_; }
@@ -63,18 +66,22 @@ class Stage {
   absl::Status MakeCaches();
   // The slices that go on, after their tokens and blocks have been entered into their sequences.
   std::vector<ActiveSlice> Admit(v1::StepHeader* header);
-  absl::Status Compute(StepFrame* frame, std::vector<ActiveSlice>* active);
+  absl::Status Compute(StepFrame* frame, const std::vector<ActiveSlice>& active);
+  // Within an open step. `leaving`: the slices with the rows that go on behind this stage.
+  absl::Status ComputeStep(StepFrame* frame, const std::vector<ActiveSlice>& active,
+                           std::vector<ActiveSlice> leaving);
   // The embedding and the layers, in workspace_->hidden.
-  absl::Status RunLayers(const StepFrame& frame, std::vector<ActiveSlice>* active);
-  // Moves what must go on behind the last layer into workspace_->rows.
-  absl::Status GatherLogitRows(std::vector<ActiveSlice>* active);
-  // The norm and lm_head, from workspace_->rows; then fills the frame's results or payload.
-  absl::Status RunHead(StepFrame* frame, const std::vector<ActiveSlice>& active);
+  absl::Status RunLayers(int64_t rows);
+  // Moves the rows that leave the last layer into workspace_->rows; then the norm and lm_head, as
+  // far as they are here.
+  absl::Status RunHead(int64_t rows);
+  // Fails the slices with a row of workspace_->hidden that is not finite. Waits for the device.
+  absl::Status FailNonFinite(const std::vector<ActiveSlice>& active);
+  absl::Status SendResults(const std::vector<ActiveSlice>& leaving,
+                           std::vector<ChosenTokens> chosen, StepFrame* frame);
   absl::Status UploadInput(const StepFrame& frame, absl::Span<const ActiveSlice> active,
                            Buffer* to);
   absl::Status SendRows(const Buffer& rows, absl::Span<const ActiveSlice> active, StepFrame* frame);
-  // Fails the slices with a row of workspace_->hidden that is not finite.
-  absl::Status DropNonFinite(int64_t rows, std::vector<ActiveSlice>* active);
   void Fail(v1::SequenceSlice* slice, absl::string_view error);
   void Observe(const ModuleWeights* module, const Buffer& rows, int64_t count, int64_t columns);
   int64_t row_bytes() const;

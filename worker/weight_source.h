@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "kernels/backend.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
 
@@ -19,6 +20,8 @@ class WeightSource {
   // Elements [first, first + count) of the tensor, widened to float.
   virtual absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count,
                             float* out) const = 0;
+  // The tensor, [out, in], as a part of a Matrix. The source outlives it.
+  virtual MatrixPart Part(const TensorSpec& tensor) const = 0;
   // Bytes of one element of the tensor where it comes from, for the progress.
   virtual int ElementBytes(const TensorSpec& tensor) const = 0;
 };
@@ -26,8 +29,7 @@ class WeightSource {
 // The files of a model. `checkpoint` outlives the source.
 std::unique_ptr<WeightSource> MakeCheckpointSource(const Checkpoint* checkpoint);
 
-// Random weights, the same wherever they are made: element i of a tensor depends on the seed, the
-// tensor's name and i alone. Close to normal with deviation 0.02; a norm's are 1 plus that.
+// The random weights of base/dummy_weights.h.
 std::unique_ptr<WeightSource> MakeDummySource(uint64_t seed);
 
 }  // namespace gantry

@@ -1,6 +1,5 @@
 #include "worker/weights.h"
 
-#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -44,11 +43,21 @@ class ModuleLoader {
 
   absl::StatusOr<LinearWeights> LoadLinear(const LinearSpec& spec, Scheme scheme) {
     LinearWeights weights;
-    auto read = [&](int64_t first, int64_t count, float* out) {
-      return ReadRows(spec, first, count, out);
-    };
-    absl::StatusOr<std::unique_ptr<Matrix>> matrix =
-        backend_->Pack({scheme, spec.rows, spec.cols, read});
+    MatrixSource from;
+    from.format.scheme.scheme = scheme;
+    from.rows = spec.rows;
+    from.cols = spec.cols;
+    for (const TensorSpec& tensor : spec.weights) {
+      MatrixPart part = source_.Part(tensor);
+      part.read = [this, &tensor, read = std::move(part.read)](int64_t first, int64_t count,
+                                                               void* out) {
+        GANTRY_RETURN_IF_ERROR(read(first, count, out));
+        return bytes_read_(static_cast<uint64_t>(count) * tensor.shape[1] *
+                           source_.ElementBytes(tensor));
+      };
+      from.parts.push_back(std::move(part));
+    }
+    absl::StatusOr<std::unique_ptr<Matrix>> matrix = backend_->Pack(from);
     if (!matrix.ok()) return Annotate(matrix.status(), spec.weights[0].name);
     weights.matrix = *std::move(matrix);
     GANTRY_ASSIGN_OR_RETURN(weights.bias, LoadVector(spec.biases));
@@ -56,22 +65,6 @@ class ModuleLoader {
   }
 
  private:
-  // Rows of the parts stacked on each other.
-  absl::Status ReadRows(const LinearSpec& spec, int64_t first, int64_t count, float* out) {
-    int64_t part_begin = 0;
-    for (const TensorSpec& part : spec.weights) {
-      const int64_t part_end = part_begin + part.shape[0];
-      const int64_t begin = std::max(first, part_begin);
-      const int64_t end = std::min(first + count, part_end);
-      if (begin < end) {
-        GANTRY_RETURN_IF_ERROR(Read(part, (begin - part_begin) * spec.cols,
-                                    (end - begin) * spec.cols, out + (begin - first) * spec.cols));
-      }
-      part_begin = part_end;
-    }
-    return absl::OkStatus();
-  }
-
   absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count, float* out) {
     GANTRY_RETURN_IF_ERROR(source_.Read(tensor, first, count, out));
     return bytes_read_(static_cast<uint64_t>(count) * source_.ElementBytes(tensor));
@@ -149,7 +142,9 @@ uint64_t NeededBytes(const ModuleSpec& spec, Scheme scheme, const Backend& backe
     if (tensor.shape.size() == 1) bytes += tensor.shape[0] * sizeof(float);
   }
   for (const LinearSpec* linear : Linears(spec)) {
-    bytes += backend.PackedBytes(scheme, linear->rows, linear->cols);
+    MatrixFormat format;
+    format.scheme.scheme = scheme;
+    bytes += backend.PackedBytes(format, linear->rows, linear->cols);
   }
   return bytes;
 }

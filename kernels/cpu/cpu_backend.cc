@@ -23,10 +23,10 @@ class CpuBackend : public HostBackend {
   std::string name() const override { return absl::StrCat("cpu-", isa_->name); }
 
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
-    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.scheme));
+    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.format.scheme.scheme));
     return PackedMatrix::Pack(source, &pool_);
   }
-  size_t PackedBytes(Scheme scheme, int64_t rows, int64_t cols) const override {
+  size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const override {
     return PackedMatrix::Bytes(rows, cols);
   }
 
@@ -39,8 +39,8 @@ class CpuBackend : public HostBackend {
     return CheckedKvCacheBytes(shape, kLanes).value_or(0);
   }
 
-  absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
-                     Buffer* out) override {
+  absl::Status Embed(const Matrix& table, Buffer* out) override {
+    const std::vector<int32_t>& token_ids = layout().token_ids;
     GANTRY_RETURN_IF_ERROR(CheckTokenIds(token_ids, table.rows()));
     CheckBytes(out, token_ids.size(), table.cols(), sizeof(float), "out");
     for (size_t i = 0; i < token_ids.size(); ++i) {

@@ -5,6 +5,7 @@
 
 #include "base/status_macros.h"
 #include "kernels/arguments.h"
+#include "kernels/part_reader.h"
 
 namespace gantry {
 
@@ -35,17 +36,19 @@ absl::StatusOr<std::unique_ptr<Matrix>> PackedMatrix::Pack(const MatrixSource& s
   GANTRY_ASSIGN_OR_RETURN(HostMemory values, HostMemory::Allocate(bytes));
   GANTRY_ASSIGN_OR_RETURN(HostMemory rows,
                           HostMemory::Allocate(kPanel * source.cols * sizeof(float)));
+  GANTRY_RETURN_IF_ERROR(CheckParts(source));
   TouchPages(values, pool);
+  PartReader reader(source);
   for (int64_t first = 0; first < source.rows; first += kPanel) {
     const int64_t count = std::min(kPanel, source.rows - first);
-    GANTRY_RETURN_IF_ERROR(source.read(first, count, rows.floats()));
+    GANTRY_RETURN_IF_ERROR(reader.Read(first, count, rows.floats()));
     float* panel = values.floats() + first * source.cols;
     for (int64_t row = 0; row < count; ++row) {
       const float* from = rows.floats() + row * source.cols;
       for (int64_t k = 0; k < source.cols; ++k) panel[k * kPanel + row] = from[k];
     }
   }
-  return std::unique_ptr<Matrix>(new PackedMatrix(source.rows, source.cols, std::move(values)));
+  return std::unique_ptr<Matrix>(new PackedMatrix(source, std::move(values)));
 }
 
 void PackedMatrix::CopyRow(int64_t i, float* out) const {

@@ -27,8 +27,8 @@ class PackedMatrix : public Matrix {
   void CopyRow(int64_t i, float* out) const;
 
  private:
-  PackedMatrix(int64_t rows, int64_t cols, HostMemory values)
-      : Matrix(Scheme::kFp32, rows, cols), values_(std::move(values)) {}
+  PackedMatrix(const MatrixSource& source, HostMemory values)
+      : Matrix(source.format, source.rows, source.cols), values_(std::move(values)) {}
   HostMemory values_;
 };
 

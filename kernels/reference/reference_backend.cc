@@ -9,14 +9,15 @@
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "kernels/host_backend.h"
+#include "kernels/part_reader.h"
 
 namespace gantry {
 namespace {
 
 class ReferenceMatrix : public Matrix {
  public:
-  ReferenceMatrix(int64_t rows, int64_t cols, HostMemory values)
-      : Matrix(Scheme::kFp32, rows, cols), values_(std::move(values)) {}
+  ReferenceMatrix(const MatrixSource& source, HostMemory values)
+      : Matrix(source.format, source.rows, source.cols), values_(std::move(values)) {}
   size_t bytes() const override { return values_.bytes(); }
   const float* row(int64_t i) const { return values_.floats() + i * cols_; }
 
@@ -70,17 +71,18 @@ class ReferenceBackend : public HostBackend {
   std::string name() const override { return "reference"; }
 
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
-    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.scheme));
+    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.format.scheme.scheme));
     GANTRY_ASSIGN_OR_RETURN(size_t bytes,
                             CheckedArea(source.rows, source.cols, sizeof(float), "a weight"));
     GANTRY_ASSIGN_OR_RETURN(HostMemory values, HostMemory::Allocate(bytes));
+    GANTRY_RETURN_IF_ERROR(CheckParts(source));
+    PartReader reader(source);
     for (int64_t i = 0; i < source.rows; ++i) {
-      GANTRY_RETURN_IF_ERROR(source.read(i, 1, values.floats() + i * source.cols));
+      GANTRY_RETURN_IF_ERROR(reader.Read(i, 1, values.floats() + i * source.cols));
     }
-    return std::unique_ptr<Matrix>(
-        new ReferenceMatrix(source.rows, source.cols, std::move(values)));
+    return std::unique_ptr<Matrix>(new ReferenceMatrix(source, std::move(values)));
   }
-  size_t PackedBytes(Scheme scheme, int64_t rows, int64_t cols) const override {
+  size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const override {
     return rows * cols * sizeof(float);
   }
 
@@ -93,8 +95,8 @@ class ReferenceBackend : public HostBackend {
     return CheckedKvCacheBytes(shape, /*lanes=*/1).value_or(0);
   }
 
-  absl::Status Embed(absl::Span<const int32_t> token_ids, const Matrix& table,
-                     Buffer* out) override {
+  absl::Status Embed(const Matrix& table, Buffer* out) override {
+    const std::vector<int32_t>& token_ids = layout().token_ids;
     GANTRY_RETURN_IF_ERROR(CheckTokenIds(token_ids, table.rows()));
     CheckBytes(out, token_ids.size(), table.cols(), sizeof(float), "out");
     const auto& matrix = static_cast<const ReferenceMatrix&>(table);

@@ -70,15 +70,19 @@ constexpr Shape kShapes[] = {
 void BM_Linear(benchmark::State& state, const Shape& shape) {
   const int64_t tokens = state.range(0);
   const auto backend = Cpu(state.range(1));
-  const int64_t bytes = backend->PackedBytes(Scheme::kFp32, shape.rows, shape.cols);
-  const auto read = [&](int64_t first, int64_t count, float* out) {
-    FillRandom(first + 1, count * shape.cols, out);
+  const int64_t bytes = backend->PackedBytes({}, shape.rows, shape.cols);
+  MatrixSource source;
+  source.rows = shape.rows;
+  source.cols = shape.cols;
+  source.parts.resize(1);
+  source.parts[0].rows = shape.rows;
+  source.parts[0].read = [&](int64_t first, int64_t count, void* out) {
+    FillRandom(first + 1, count * shape.cols, static_cast<float*>(out));
     return absl::OkStatus();
   };
   std::vector<std::unique_ptr<Matrix>> weights;
   for (int64_t total = 0; total < kRotatedBytes; total += bytes) {
-    weights.push_back(
-        std::move(backend->Pack({Scheme::kFp32, shape.rows, shape.cols, read})).value());
+    weights.push_back(std::move(backend->Pack(source)).value());
   }
   const auto x = RandomBuffer(*backend, tokens * shape.cols);
   const auto norm = RandomBuffer(*backend, shape.cols);

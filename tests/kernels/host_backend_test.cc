@@ -16,12 +16,12 @@ class HostBackendTest : public ::testing::TestWithParam<std::string> {
       GetParam() == "reference" ? MakeReferenceBackend() : CpuOrDie(GetParam(), 2);
 };
 
-absl::Status Zeros(int64_t, int64_t, float*) { return absl::OkStatus(); }
+absl::Status Zeros(int64_t, int64_t, void*) { return absl::OkStatus(); }
 
 TEST_P(HostBackendTest, OtherSchemesAreRefusedByName) {
   for (Scheme scheme : {Scheme::kFp16, Scheme::kBf16, Scheme::kInt8, Scheme::kNf4, Scheme::kFp4}) {
     EXPECT_THAT(
-        backend_->Pack({scheme, 4, 4, Zeros}),
+        backend_->Pack(SourceOf({{scheme}}, 4, 4, Zeros)),
         StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(std::string(SchemeName(scheme)))));
   }
 }
@@ -30,16 +30,16 @@ TEST_P(HostBackendTest, AbsurdSizesAreErrors) {
   constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   for (int64_t rows : {int64_t{1} << 40, kMax / 4, kMax - 1, kMax}) {
     for (int64_t cols : {int64_t{1} << 24, kMax}) {
-      EXPECT_THAT(backend_->Pack({Scheme::kFp32, rows, cols, Zeros}),
+      EXPECT_THAT(backend_->Pack(SourceOf({}, rows, cols, Zeros)),
                   StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("memory")));
     }
     EXPECT_THAT(backend_->MakeKvCache({rows, 16, 8, 1 << 17}),
                 StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("memory")));
   }
   for (int64_t bad : {int64_t{0}, int64_t{-1}, std::numeric_limits<int64_t>::min()}) {
-    EXPECT_THAT(backend_->Pack({Scheme::kFp32, bad, 4, Zeros}),
+    EXPECT_THAT(backend_->Pack(SourceOf({}, bad, 4, Zeros)),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("shape")));
-    EXPECT_THAT(backend_->Pack({Scheme::kFp32, 4, bad, Zeros}),
+    EXPECT_THAT(backend_->Pack(SourceOf({}, 4, bad, Zeros)),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("shape")));
     EXPECT_THAT(backend_->MakeKvCache({4, bad, 4, 4}),
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("cache")));
@@ -56,7 +56,7 @@ TEST_P(HostBackendTest, AbsurdSizesAreErrors) {
 
 TEST_P(HostBackendTest, BytesAreAsPredicted) {
   const auto matrix = PackOrDie(*backend_, 33, 7, std::vector<float>(33 * 7));
-  EXPECT_EQ(matrix->bytes(), backend_->PackedBytes(Scheme::kFp32, 33, 7));
+  EXPECT_EQ(matrix->bytes(), backend_->PackedBytes({}, 33, 7));
   EXPECT_GE(matrix->bytes(), 33u * 7 * 4);
   const KvCacheShape shape{3, 5, 2, 24};
   const auto cache = *backend_->MakeKvCache(shape);
@@ -65,10 +65,10 @@ TEST_P(HostBackendTest, BytesAreAsPredicted) {
 }
 
 TEST_P(HostBackendTest, AFailedReadFailsThePack) {
-  const auto read = [](int64_t first, int64_t count, float*) {
+  const auto read = [](int64_t first, int64_t count, void*) {
     return first + count > 40 ? absl::DataLossError("truncated") : absl::OkStatus();
   };
-  EXPECT_THAT(backend_->Pack({Scheme::kFp32, 64, 4, read}),
+  EXPECT_THAT(backend_->Pack(SourceOf({}, 64, 4, read)),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("truncated")));
 }
 
@@ -77,14 +77,13 @@ TEST_P(HostBackendTest, EmbedReturnsTheRowsThatWerePacked) {
   const auto table = PackOrDie(*backend_, 70, 9, values);
   const std::vector<int32_t> ids = {69, 0, 31, 32, 69};
   const auto out = Poisoned(*backend_, ids.size() * 9);
-  GANTRY_ASSERT_OK(backend_->Embed(ids, *table, out.get()));
+  GANTRY_ASSERT_OK(EmbedTokens(*backend_, ids, *table, out.get()));
   std::vector<float> expected;
   for (int32_t id : ids) {
     expected.insert(expected.end(), values.begin() + id * 9, values.begin() + (id + 1) * 9);
   }
   ExpectSame(Read(*backend_, *out), expected);
-  const int32_t wrong[] = {-1};
-  EXPECT_THAT(backend_->Embed(wrong, *table, out.get()),
+  EXPECT_THAT(EmbedTokens(*backend_, {-1}, *table, out.get()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("id -1")));
 }
 

@@ -78,16 +78,47 @@ inline std::vector<float> Read(Backend& backend, const Buffer& buffer) {
   return values;
 }
 
+// A source of one part.
+inline MatrixSource SourceOf(const MatrixFormat& format, int64_t rows, int64_t cols,
+                             std::function<absl::Status(int64_t, int64_t, void*)> read) {
+  MatrixSource source;
+  source.format = format;
+  source.rows = rows;
+  source.cols = cols;
+  source.parts.resize(1);
+  source.parts[0].rows = rows;
+  source.parts[0].read = std::move(read);
+  return source;
+}
+
 inline std::unique_ptr<Matrix> PackOrDie(Backend& backend, int64_t rows, int64_t cols,
                                          const std::vector<float>& values) {
-  const auto read = [&](int64_t first, int64_t count, float* out) {
+  auto matrix = backend.Pack(SourceOf({}, rows, cols, [&](int64_t first, int64_t count, void* out) {
     std::memcpy(out, values.data() + first * cols, count * cols * sizeof(float));
     return absl::OkStatus();
-  };
-  MatrixSource source{Scheme::kFp32, rows, cols, read};
-  auto matrix = backend.Pack(source);
+  }));
   EXPECT_TRUE(matrix.ok()) << matrix.status();
   return *std::move(matrix);
+}
+
+// A step of one slice that needs no blocks.
+inline StepLayout OneSlice(int32_t rows) {
+  StepLayout layout;
+  layout.slices.push_back({.rows = rows});
+  layout.ropes.resize(1);
+  layout.rows = rows;
+  return layout;
+}
+
+// Embed in a step of its own.
+inline absl::Status EmbedTokens(Backend& backend, const std::vector<int32_t>& ids,
+                                const Matrix& table, Buffer* out) {
+  StepLayout layout = OneSlice(static_cast<int32_t>(ids.size()));
+  layout.token_ids = ids;
+  absl::Status status = backend.BeginStep(layout);
+  if (status.ok()) status = backend.Embed(table, out);
+  const absl::Status ended = backend.EndStep();
+  return status.ok() ? ended : status;
 }
 
 inline double RelativeError(const std::vector<float>& actual, const std::vector<float>& expected) {

@@ -132,23 +132,24 @@ TEST(ReferenceBackendTest, EmbedGatherAndFinite) {
   const auto backend = MakeReferenceBackend();
   const auto table = PackOrDie(*backend, 3, 2, {0, 1, 10, 11, 20, 21});
   const auto out = Poisoned(*backend, 4);
-  const int32_t ids[] = {2, 1};
-  GANTRY_ASSERT_OK(backend->Embed(ids, *table, out.get()));
+  GANTRY_ASSERT_OK(EmbedTokens(*backend, {2, 1}, *table, out.get()));
   EXPECT_EQ(Read(*backend, *out), (std::vector<float>{20, 21, 10, 11}));
-  const int32_t wrong[] = {3};
-  EXPECT_THAT(backend->Embed(wrong, *table, out.get()),
+  EXPECT_THAT(EmbedTokens(*backend, {3}, *table, out.get()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("id 3 is not in [0, 3)")));
 
   const auto gathered = Poisoned(*backend, 4);
-  const int32_t rows[] = {1, 1};
-  GANTRY_ASSERT_OK(backend->GatherRows(*out, rows, 2, gathered.get()));
+  StepLayout layout = OneSlice(2);
+  layout.logit_rows = {1, 1};
+  GANTRY_ASSERT_OK(backend->BeginStep(layout));
+  GANTRY_ASSERT_OK(backend->GatherLogitRows(*out, 2, gathered.get()));
   EXPECT_EQ(Read(*backend, *gathered), (std::vector<float>{10, 11, 10, 11}));
 
-  int64_t row = -1;
-  EXPECT_TRUE(*backend->AllFinite(*out, 2, 2, &row));
+  GANTRY_ASSERT_OK(backend->NoteNonFinite(*out, 2));
+  EXPECT_THAT(*backend->NonFiniteRows(), testing::IsEmpty());
   const auto infinite = Filled(*backend, {1, 2, 3, INFINITY});
-  EXPECT_FALSE(*backend->AllFinite(*infinite, 2, 2, &row));
-  EXPECT_EQ(row, 1);
+  GANTRY_ASSERT_OK(backend->NoteNonFinite(*infinite, 2));
+  EXPECT_THAT(*backend->NonFiniteRows(), testing::ElementsAre(1));
+  GANTRY_ASSERT_OK(backend->EndStep());
 }
 
 TEST(ReferenceBackendTest, RmsNormIsThePrologueOfLinear) {
