@@ -91,6 +91,8 @@ struct MatrixSource {
   int64_t rows = 0;
   int64_t cols = 0;
   std::vector<MatrixPart> parts;
+  // Products with it end in a gate: a backend may store the rows in another order.
+  bool gated = false;
 };
 
 // What one step does, the same for every layer of it. Built on the host; a backend uploads what it
@@ -167,6 +169,15 @@ struct AttentionArgs {
   int64_t sliding_window = 0;  // a token sees itself and window-1 before it; 0: all before it
 };
 
+// The largest step that there will be.
+struct StepLimits {
+  int64_t rows = 0;
+  int64_t logit_rows = 0;
+  int64_t context = 0;  // positions of a sequence
+  int64_t heads = 0;
+  int64_t head_dim = 0;
+};
+
 // What a backend computes in, for all that it holds.
 struct ComputeOptions {
   DType activation_dtype = DType::kF32;
@@ -205,6 +216,12 @@ class Backend {
   // Bytes that Pack and MakeKvCache will take, without taking them.
   virtual size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const = 0;
   virtual size_t KvCacheBytes(const KvCacheShape& shape) const = 0;
+
+  // Makes room for the largest steps over all that has been packed, so that no step allocates.
+  // Called when all is packed; what it takes is in scratch_bytes. Backends that need nothing of the
+  // kind have nothing to do.
+  virtual absl::Status Reserve(const StepLimits& limits) { return absl::OkStatus(); }
+  virtual size_t scratch_bytes() const { return 0; }
 
   // Opens a step; the ops up to EndStep belong to it. `layout` lives until EndStep.
   virtual absl::Status BeginStep(const StepLayout& layout) = 0;

@@ -1,0 +1,70 @@
+#ifndef GANTRY_KERNELS_CUDA_INT8_H_
+#define GANTRY_KERNELS_CUDA_INT8_H_
+
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/cuda/product.h"
+
+namespace gantry {
+
+// LLM.int8(): products of integers, and of half where an activation is an outlier. The formulas are
+// bitsandbytes', kernels/reference/quantize.h.
+
+struct CudaInt8Weights {
+  int8_t* codes = nullptr;  // [rows, cols]
+  float* scb = nullptr;     // [rows]: the absmax of each row
+  half* values = nullptr;   // [rows, cols] or null: multiplies outliers instead of code * scb / 127
+  int rows = 0;
+  int cols = 0;
+};
+
+// Quantised activations of some tokens, and buffers beside them.
+struct CudaInt8Activations {
+  int8_t* codes = nullptr;  // [tokens, cols]; 0 for an outlier
+  float* absmax = nullptr;  // [tokens], of what is no outlier
+  half* values = nullptr;   // [tokens, cols]: all of them before they are quantised
+  // Columns with an outlier of any token: set by Int8Quantise, counted and cleared by Int8Outliers.
+  int32_t* flags = nullptr;    // [cols], 0 before
+  int32_t* columns = nullptr;  // [cols], ascending
+  int32_t* count = nullptr;    // [1]
+};
+
+struct CudaInt8Options {
+  float threshold = 6;  // 0: nothing is an outlier
+  // A column with an outlier of one token is one for every token.
+  bool per_batch = false;
+};
+
+// x, [tokens, cols] of `type`, normalised if norm_weight is not null, rounded to half and
+// quantised. Fills all of `out`. Two kernels, or one without a threshold.
+cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
+                         int tokens, int cols, const CudaInt8Options& options,
+                         const CudaInt8Activations& out, cudaStream_t stream);
+
+// Tokens that Int8Product takes at once.
+inline constexpr int kInt8MaxTokens = 32;
+bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute_capability);
+// out = epilogue(x W^T + bias) for quantised x; product.x and its norm are not looked at.
+cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activations& x,
+                        const CudaInt8Options& options, const CudaProduct& product,
+                        int multiprocessors, cudaStream_t stream);
+
+// sums = x W^T for any shape, where no library takes it: x [tokens, cols], codes [rows, cols], rows
+// of sums `stride` apart.
+cudaError_t Int8Sums(const int8_t* codes, int rows, const int8_t* x, int tokens, int cols,
+                     int32_t* sums, int stride, cudaStream_t stream);
+
+// What follows a product of integers that a library made: sums, [tokens, row_count], hold the
+// product with rows [first_row, first_row + row_count) of the weight; for a gate row_count is even
+// and they are row_count / 2 of its rows from first_row on, then as many of the up-projection.
+cudaError_t Int8Finish(const CudaInt8Weights& weights, const CudaInt8Activations& x,
+                       const CudaInt8Options& options, const CudaProduct& product,
+                       const int32_t* sums, int first_row, int row_count, cudaStream_t stream);
+
+}  // namespace gantry
+
+#endif  // GANTRY_KERNELS_CUDA_INT8_H_

@@ -1,0 +1,313 @@
+#include "kernels/cuda/int8.h"
+#include "kernels/cuda/int8_finish.cuh"
+#include "kernels/cuda/pdl.cuh"
+#include "kernels/cuda/tensor_core.cuh"
+
+namespace gantry {
+namespace {
+
+// As in four_bit.cu: blocks of threads take tiles of 16 rows and their warps share the columns.
+// Sums of integers are exact, so their order does not matter.
+constexpr int kThreads = 512;
+constexpr int kWarps = kThreads / 32;
+// Pieces of 16 rows and 64 columns that a warp has asked for or holds. A lane asks for its own
+// fragments, 16 bytes of each of two rows, and no other lane reads them.
+constexpr int kSlots = 6;
+constexpr int kPieceBytes = 1024;
+constexpr int kMostSharedX = 96 << 10;
+constexpr int kMostPartials = 32 << 10;
+constexpr int kRowPadding = 16;  // bytes
+
+struct Args {
+  CudaInt8Weights weights;
+  CudaInt8Activations x;
+  CudaInt8Options options;
+  CudaProduct product;
+  int slots;
+  int x_offset;
+  bool shared_x;
+};
+
+__device__ __forceinline__ void CopyAsync(uint32_t to, const void* from) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16;" ::"r"(to), "l"(from));
+#endif
+}
+__device__ __forceinline__ void CommitCopies() {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.commit_group;");
+#endif
+}
+template <int kLeft>
+__device__ __forceinline__ void WaitForCopies() {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
+#endif
+}
+
+// The weight's row that is row p of a tile, as in four_bit.h.
+__device__ __forceinline__ int RowOf(const CudaProduct& product, int tile, int p) {
+  if (IsGate(product.epilogue)) return tile * 8 + p % 8 + (p < 8 ? 0 : product.rows / 2);
+  const int row = tile * 16 + p;
+  return row < product.rows ? row : product.rows - 1;
+}
+
+template <typename T>
+__device__ void Finish(const Args& args, const int* partials, int first, int tiles, int splits) {
+  const CudaProduct& p = args.product;
+  const bool gate = IsGate(p.epilogue);
+  const int height = gate ? 8 : 16;
+  const int count = tiles * height * p.tokens;
+  for (int i = threadIdx.x; i < count; i += kThreads) {
+    const int at_row = i % height;
+    const int tile = i / height % tiles;
+    const int token = i / height / tiles;
+    const int* at = partials + (tile * splits * 16 + at_row) * p.tokens + token;
+    const int stride = 16 * p.tokens;
+    int sum = 0;
+    for (int k = 0; k < splits; ++k) sum += at[k * stride];
+    if (gate) {
+      int up = 0;
+      for (int k = 0; k < splits; ++k) up += at[k * stride + 8 * p.tokens];
+      const int row = (first + tile) * 8 + at_row;
+      const int half_rows = p.rows / 2;
+      static_cast<T*>(p.out)[(int64_t)token * half_rows + row] = GateElement<T>(
+          p.epilogue, Int8Element(args.weights, args.x, args.options, p.bias, token, row, sum),
+          Int8Element(args.weights, args.x, args.options, p.bias, token, half_rows + row, up));
+      continue;
+    }
+    const int row = (first + tile) * 16 + at_row;
+    if (row >= p.rows) continue;
+    StoreElement<T>(p, (int64_t)token * p.rows + row,
+                    Int8Element(args.weights, args.x, args.options, p.bias, token, row, sum));
+  }
+}
+
+// kTiles: tiles of eight tokens.
+template <typename T, int kTiles>
+__global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const Args args) {
+  extern __shared__ __align__(128) unsigned char shared[];
+  GridDependencyLaunch();
+  const CudaProduct& p = args.product;
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const int cols = p.cols;
+  const int blocks = cols / 64;
+  const int all_tiles = (p.rows + 15) / 16;
+  const int splits = min(blocks, kWarps);
+  const int first_block = warp < splits ? warp * blocks / splits : 0;
+  const int my_blocks = warp < splits ? (warp + 1) * blocks / splits - first_block : 0;
+  const int first_tile = (int64_t)blockIdx.x * all_tiles / gridDim.x;
+  const int tiles = (int64_t)(blockIdx.x + 1) * all_tiles / gridDim.x - first_tile;
+
+  const uint32_t ring = SharedAddress(shared) + warp * kSlots * kPieceBytes + lane * 32;
+  int next_tile = 0;
+  int next_block = 0;
+  int fill_slot = 0;
+  const int8_t* next[2];
+  const auto start_tile = [&] {
+    const int tile = first_tile + min(next_tile, tiles - 1);
+    for (int i = 0; i < 2; ++i) {
+      next[i] = args.weights.codes + (int64_t)RowOf(p, tile, g + 8 * i) * cols + first_block * 64 +
+                16 * t;
+    }
+  };
+  start_tile();
+  const auto fill = [&] {
+    if (next_tile < tiles && my_blocks > 0) {
+      CopyAsync(ring + fill_slot * kPieceBytes, next[0]);
+      CopyAsync(ring + fill_slot * kPieceBytes + 16, next[1]);
+    }
+    CommitCopies();
+    if (++fill_slot == kSlots) fill_slot = 0;
+    next[0] += 64;
+    next[1] += 64;
+    if (++next_block == my_blocks) {
+      next_block = 0;
+      ++next_tile;
+      start_tile();
+    }
+  };
+  for (int i = 0; i < kSlots - 1; ++i) fill();
+
+  GridDependencyWait();
+  const int8_t* x = args.x.codes;
+  int x_stride = cols;
+  if (args.shared_x) {
+    int8_t* const staged = reinterpret_cast<int8_t*>(shared) + args.x_offset;
+    x_stride = cols + kRowPadding;
+    for (int token = 0; token < p.tokens; ++token) {
+      for (int i = threadIdx.x * 16; i < cols; i += kThreads * 16) {
+        *reinterpret_cast<uint4*>(staged + token * x_stride + i) =
+            *reinterpret_cast<const uint4*>(x + (int64_t)token * cols + i);
+      }
+    }
+    x = staged;
+  }
+  __syncthreads();
+
+  int* const partials = reinterpret_cast<int*>(shared + kWarps * kSlots * kPieceBytes);
+  int read_slot = 0;
+  int slot = 0;
+  for (int tile = 0; tile < tiles; ++tile) {
+    int sums[kTiles][4] = {};
+    for (int i = 0; i < my_blocks; ++i) {
+      WaitForCopies<kSlots - 2>();
+      const uint4 first = LoadShared16(ring + read_slot * kPieceBytes);
+      const uint4 second = LoadShared16(ring + read_slot * kPieceBytes + 16);
+      if (++read_slot == kSlots) read_slot = 0;
+      fill();
+      const int column = (first_block + i) * 64 + 16 * t;
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) {
+        uint4 b = make_uint4(0, 0, 0, 0);
+        if (n * 8 + g < p.tokens) {
+          b = *reinterpret_cast<const uint4*>(x + (int64_t)(n * 8 + g) * x_stride + column);
+        }
+        MmaInt8(sums[n], first.x, second.x, first.y, second.y, b.x, b.y);
+        MmaInt8(sums[n], first.z, second.z, first.w, second.w, b.z, b.w);
+      }
+    }
+    if (warp < splits) {
+      int* const to = partials + (slot * splits + warp) * 16 * p.tokens;
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const int token = n * 8 + 2 * t + i % 2;
+          if (token < p.tokens) to[(g + i / 2 * 8) * p.tokens + token] = sums[n][i];
+        }
+      }
+    }
+    if (++slot == args.slots || tile + 1 == tiles) {
+      __syncthreads();
+      Finish<T>(args, partials, first_tile + tile + 1 - slot, slot, splits);
+      __syncthreads();
+      slot = 0;
+    }
+  }
+}
+
+template <typename T, int kTiles>
+cudaError_t Launch(Args args, int multiprocessors, cudaStream_t stream) {
+  const CudaProduct& p = args.product;
+  const int splits = p.cols / 64 < kWarps ? p.cols / 64 : kWarps;
+  const int tile_bytes = splits * 16 * p.tokens * (int)sizeof(int);
+  const int tiles = (p.rows + 15) / 16;
+  const int grid = tiles < multiprocessors ? tiles : multiprocessors;
+  const int most_tiles = (tiles + grid - 1) / grid;
+  args.slots = kMostPartials / tile_bytes < 1 ? 1 : kMostPartials / tile_bytes;
+  if (args.slots > most_tiles) args.slots = most_tiles;
+  args.x_offset = kWarps * kSlots * kPieceBytes + (args.slots * tile_bytes + 15) / 16 * 16;
+  const int x_bytes = p.tokens * (p.cols + kRowPadding);
+  args.shared_x = x_bytes <= kMostSharedX;
+  const int bytes = args.x_offset + (args.shared_x ? x_bytes : 0);
+  const auto kernel = Multiply<T, kTiles>;
+  const cudaError_t allowed =
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  if (allowed != cudaSuccess) return allowed;
+  return LaunchPdl(kernel, dim3(grid), dim3(kThreads), bytes, stream, args);
+}
+
+template <typename T>
+cudaError_t Choose(const Args& args, int multiprocessors, cudaStream_t stream) {
+  if (args.product.tokens <= 8) return Launch<T, 1>(args, multiprocessors, stream);
+  if (args.product.tokens <= 16) return Launch<T, 2>(args, multiprocessors, stream);
+  return Launch<T, 4>(args, multiprocessors, stream);
+}
+
+// One element a thread of a slab of products that lie in memory.
+template <typename T>
+__global__ void FinishSlab(const Args args, const int32_t* sums, int first_row, int row_count) {
+  GridDependencyLaunch();
+  GridDependencyWait();
+  const CudaProduct& p = args.product;
+  const bool gate = IsGate(p.epilogue);
+  const int width = gate ? row_count / 2 : row_count;
+  const int i = blockIdx.x * blockDim.x + threadIdx.x;
+  const int token = blockIdx.y;
+  if (i >= width) return;
+  const int32_t* const at = sums + (int64_t)token * row_count + i;
+  const int row = first_row + i;
+  const float value = Int8Element(args.weights, args.x, args.options, p.bias, token, row, at[0]);
+  if (gate) {
+    const int half_rows = p.rows / 2;
+    const float up =
+        Int8Element(args.weights, args.x, args.options, p.bias, token, half_rows + row, at[width]);
+    static_cast<T*>(p.out)[(int64_t)token * half_rows + row] =
+        GateElement<T>(p.epilogue, value, up);
+  } else {
+    StoreElement<T>(p, (int64_t)token * p.rows + row, value);
+  }
+}
+
+// A warp an element.
+__global__ void Sums(const int8_t* codes, int rows, const int8_t* x, int cols, int32_t* sums,
+                     int stride) {
+  GridDependencyLaunch();
+  GridDependencyWait();
+  const int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+  const int64_t token = blockIdx.y;
+  if (row >= rows) return;
+  int sum = 0;
+  for (int k = threadIdx.x % 32; k < cols; k += 32) {
+    sum += (int)codes[(int64_t)row * cols + k] * x[token * cols + k];
+  }
+  for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(~0u, sum, offset);
+  if (threadIdx.x % 32 == 0) sums[token * stride + row] = sum;
+}
+
+template <typename T>
+cudaError_t LaunchSlab(const Args& args, const int32_t* sums, int first_row, int row_count,
+                       cudaStream_t stream) {
+  const int width = IsGate(args.product.epilogue) ? row_count / 2 : row_count;
+  return LaunchPdl(FinishSlab<T>, dim3((width + 255) / 256, args.product.tokens), dim3(256), 0,
+                   stream, args, sums, first_row, row_count);
+}
+
+}  // namespace
+
+bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute_capability) {
+  return compute_capability >= 80 && cols % 64 == 0 && tokens >= 1 && tokens <= kInt8MaxTokens &&
+         (!gated || rows % 16 == 0);
+}
+
+cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activations& x,
+                        const CudaInt8Options& options, const CudaProduct& product,
+                        int multiprocessors, cudaStream_t stream) {
+  const Args args = {weights, x, options, product, 0, 0, false};
+  switch (product.type) {
+    case CudaType::kFloat:
+      return Choose<float>(args, multiprocessors, stream);
+    case CudaType::kHalf:
+      return Choose<half>(args, multiprocessors, stream);
+    case CudaType::kBFloat16:
+      break;
+  }
+  return Choose<__nv_bfloat16>(args, multiprocessors, stream);
+}
+
+cudaError_t Int8Sums(const int8_t* codes, int rows, const int8_t* x, int tokens, int cols,
+                     int32_t* sums, int stride, cudaStream_t stream) {
+  return LaunchPdl(Sums, dim3((rows + 7) / 8, tokens), dim3(256), 0, stream, codes, rows, x, cols,
+                   sums, stride);
+}
+
+cudaError_t Int8Finish(const CudaInt8Weights& weights, const CudaInt8Activations& x,
+                       const CudaInt8Options& options, const CudaProduct& product,
+                       const int32_t* sums, int first_row, int row_count, cudaStream_t stream) {
+  const Args args = {weights, x, options, product, 0, 0, false};
+  switch (product.type) {
+    case CudaType::kFloat:
+      return LaunchSlab<float>(args, sums, first_row, row_count, stream);
+    case CudaType::kHalf:
+      return LaunchSlab<half>(args, sums, first_row, row_count, stream);
+    case CudaType::kBFloat16:
+      break;
+  }
+  return LaunchSlab<__nv_bfloat16>(args, sums, first_row, row_count, stream);
+}
+
+}  // namespace gantry

@@ -1,0 +1,132 @@
+#include <cuda_fp16.h>
+
+#include "kernels/cuda/convert.cuh"
+#include "kernels/cuda/int8.h"
+#include "kernels/cuda/norm_row.cuh"
+#include "kernels/cuda/pdl.cuh"
+
+namespace gantry {
+namespace {
+
+constexpr int kThreads = kNormThreads;
+
+__device__ __forceinline__ float BlockMax(float value, float* scratch) {
+#pragma unroll
+  for (int offset = 16; offset > 0; offset /= 2) {
+    value = fmaxf(value, __shfl_xor_sync(~0u, value, offset));
+  }
+  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = value;
+  __syncthreads();
+  float most = 0;
+#pragma unroll
+  for (int i = 0; i < kThreads / 32; ++i) most = fmaxf(most, scratch[i]);
+  return most;
+}
+
+// One block of threads a token. The row passes through shared memory, normalised and in half.
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    Quantise(const T* x, const float* norm_weight, float norm_eps, int cols,
+             CudaInt8Options options, CudaInt8Activations out) {
+  extern __shared__ __align__(16) unsigned char shared[];
+  __shared__ float scratch[2 * kThreads / 32];
+  GridDependencyLaunch();
+  const int64_t token = blockIdx.x;
+  T* const row = reinterpret_cast<T*>(shared);
+  GridDependencyWait();
+  if (norm_weight != nullptr) {
+    NormaliseRow(x + token * cols, norm_weight, norm_eps, cols, scratch, row);
+  } else {
+    for (int i = threadIdx.x; i < cols; i += kThreads) row[i] = x[token * cols + i];
+  }
+  __syncthreads();
+  float most = 0;
+  for (int i = threadIdx.x; i < cols; i += kThreads) {
+    const half value = FromFloat<half>(ToFloat(row[i]));
+    out.values[token * cols + i] = value;
+    const float magnitude = fabsf(__half2float(value));
+    if (options.threshold > 0 && magnitude >= options.threshold) {
+      out.flags[i] = 1;
+    } else {
+      most = fmaxf(most, magnitude);
+    }
+  }
+  most = BlockMax(most, scratch + kThreads / 32);
+  if (threadIdx.x == 0) out.absmax[token] = most;
+  const float scale = most > 0 ? __fdiv_rn(127.0f, most) : 0.0f;
+  for (int i = threadIdx.x; i < cols; i += kThreads) {
+    const float value = __half2float(FromFloat<half>(ToFloat(row[i])));
+    const bool outlier = options.threshold > 0 && fabsf(value) >= options.threshold;
+    out.codes[token * cols + i] = outlier ? 0 : (int8_t)__float2int_rn(value * scale);
+  }
+}
+
+// Lists the columns with a flag in their order, and clears the flags for the next product.
+__global__ void __launch_bounds__(kThreads) ListOutliers(int cols, CudaInt8Activations out) {
+  __shared__ int counts[kThreads / 32];
+  __shared__ int total;
+  GridDependencyLaunch();
+  GridDependencyWait();
+  if (threadIdx.x == 0) total = 0;
+  __syncthreads();
+  for (int base = 0; base < cols; base += kThreads) {
+    const int i = base + threadIdx.x;
+    const bool set = i < cols && out.flags[i] != 0;
+    if (set) out.flags[i] = 0;
+    const unsigned lanes = __ballot_sync(~0u, set);
+    if (threadIdx.x % 32 == 0) counts[threadIdx.x / 32] = __popc(lanes);
+    __syncthreads();
+    int before = total;
+    for (int warp = 0; warp < (int)threadIdx.x / 32; ++warp) before += counts[warp];
+    if (set) out.columns[before + __popc(lanes & ((1u << threadIdx.x % 32) - 1))] = i;
+    __syncthreads();
+    if (threadIdx.x == kThreads - 1) total = before + __popc(lanes);
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) *out.count = total;
+}
+
+// Takes every token's values in outlier columns out of the integers.
+__global__ void ClearColumns(int tokens, int cols, CudaInt8Activations out) {
+  GridDependencyLaunch();
+  GridDependencyWait();
+  const int count = *out.count;
+  for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < count * tokens;
+       i += gridDim.x * blockDim.x) {
+    out.codes[(int64_t)(i / count) * cols + out.columns[i % count]] = 0;
+  }
+}
+
+template <typename T>
+cudaError_t Launch(const void* x, const float* norm_weight, float norm_eps, int tokens, int cols,
+                   const CudaInt8Options& options, const CudaInt8Activations& out,
+                   cudaStream_t stream) {
+  const size_t shared = cols * sizeof(T);
+  cudaError_t error =
+      cudaFuncSetAttribute(Quantise<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
+  if (error != cudaSuccess) return error;
+  error = LaunchPdl(Quantise<T>, dim3(tokens), dim3(kThreads), shared, stream,
+                    static_cast<const T*>(x), norm_weight, norm_eps, cols, options, out);
+  if (error != cudaSuccess || options.threshold <= 0) return error;
+  error = LaunchPdl(ListOutliers, dim3(1), dim3(kThreads), 0, stream, cols, out);
+  if (error != cudaSuccess || !options.per_batch) return error;
+  return LaunchPdl(ClearColumns, dim3(32), dim3(256), 0, stream, tokens, cols, out);
+}
+
+}  // namespace
+
+cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
+                         int tokens, int cols, const CudaInt8Options& options,
+                         const CudaInt8Activations& out, cudaStream_t stream) {
+  switch (type) {
+    case CudaType::kFloat:
+      return Launch<float>(x, norm_weight, norm_eps, tokens, cols, options, out, stream);
+    case CudaType::kHalf:
+      return Launch<half>(x, norm_weight, norm_eps, tokens, cols, options, out, stream);
+    case CudaType::kBFloat16:
+      break;
+  }
+  return Launch<__nv_bfloat16>(x, norm_weight, norm_eps, tokens, cols, options, out, stream);
+}
+
+}  // namespace gantry

@@ -1,0 +1,119 @@
+#ifndef GANTRY_KERNELS_CUDA_NORM_ROW_CUH_
+#define GANTRY_KERNELS_CUDA_NORM_ROW_CUH_
+
+#include <cuda_runtime.h>
+
+#include "kernels/cuda/convert.cuh"
+
+namespace gantry {
+
+// RMSNorm by a block of kNormThreads threads. Every kernel that normalises does it with this code,
+// so that a row gets the same bits whichever kernel does it.
+inline constexpr int kNormThreads = 512;
+
+// A thread's share of a row: pieces of eight elements, kNormThreads * 8 apart.
+template <typename T>
+class NormRow {
+ public:
+  static constexpr int kMostPieces = 4;
+  static constexpr int kMostColumns = kMostPieces * kNormThreads * 8;
+
+  // Whether it takes rows of n elements.
+  static constexpr bool Supports(int n) { return n % 8 == 0 && n <= kMostColumns; }
+
+  // Reads the weights, which no kernel writes. Requires 16-bit T.
+  __device__ __forceinline__ NormRow(const float* weight, int n) : n_(n) {
+#pragma unroll
+    for (int i = 0; i < kMostPieces; ++i) {
+      const int at = At(i);
+      if (at >= n_) break;
+      weight_[i][0] = __ldg(reinterpret_cast<const float4*>(weight + at));
+      weight_[i][1] = __ldg(reinterpret_cast<const float4*>(weight + at) + 1);
+    }
+  }
+
+  // to = the normalised row. `scratch`: kNormThreads / 32 floats of shared memory that nobody reads
+  // any more; they are in use until the next barrier after the call.
+  __device__ __forceinline__ void Run(const T* row, float eps, float* scratch, T* to) const {
+    uint4 values[kMostPieces];
+#pragma unroll
+    for (int i = 0; i < kMostPieces; ++i) {
+      if (At(i) < n_) values[i] = *reinterpret_cast<const uint4*>(row + At(i));
+    }
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < kMostPieces; ++i) {
+      if (At(i) >= n_) break;
+      const uint32_t words[4] = {values[i].x, values[i].y, values[i].z, values[i].w};
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const float2 pair = UnpackPair<T>(words[j]);
+        sum = fmaf(pair.x, pair.x, sum);
+        sum = fmaf(pair.y, pair.y, sum);
+      }
+    }
+#pragma unroll
+    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
+    if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = sum;
+    __syncthreads();
+    float total = 0;
+#pragma unroll
+    for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
+    const float scale = rsqrtf(total / n_ + eps);
+#pragma unroll
+    for (int i = 0; i < kMostPieces; ++i) {
+      if (At(i) >= n_) break;
+      const uint32_t words[4] = {values[i].x, values[i].y, values[i].z, values[i].w};
+      const float weights[8] = {weight_[i][0].x, weight_[i][0].y, weight_[i][0].z, weight_[i][0].w,
+                                weight_[i][1].x, weight_[i][1].y, weight_[i][1].z, weight_[i][1].w};
+      uint32_t out[4];
+#pragma unroll
+      for (int j = 0; j < 4; ++j) {
+        const float2 pair = UnpackPair<T>(words[j]);
+        // Rounded after each factor, as transformers does.
+        out[j] = PackPair<T>(Round<T>(pair.x * scale) * weights[2 * j],
+                             Round<T>(pair.y * scale) * weights[2 * j + 1]);
+      }
+      *reinterpret_cast<uint4*>(to + At(i)) = make_uint4(out[0], out[1], out[2], out[3]);
+    }
+  }
+
+ private:
+  __device__ __forceinline__ static int At(int i) {
+    return (i * kNormThreads + (int)threadIdx.x) * 8;
+  }
+  const int n_;
+  float4 weight_[kMostPieces][2];
+};
+
+// to = row / sqrt(mean(row^2) + eps) * weight for rows of any type and length, with the bits of
+// NormRow where that takes them. `scratch` and its use as there.
+template <typename T>
+__device__ void NormaliseRow(const T* row, const float* weight, float eps, int n, float* scratch,
+                             T* to) {
+  if constexpr (sizeof(T) == 2) {
+    if (NormRow<T>::Supports(n)) {
+      NormRow<T>(weight, n).Run(row, eps, scratch, to);
+      return;
+    }
+  }
+  float sum = 0;
+  for (int i = threadIdx.x; i < n; i += kNormThreads) {
+    sum = fmaf(ToFloat(row[i]), ToFloat(row[i]), sum);
+  }
+#pragma unroll
+  for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
+  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = sum;
+  __syncthreads();
+  float total = 0;
+#pragma unroll
+  for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
+  const float scale = rsqrtf(total / n + eps);
+  for (int i = threadIdx.x; i < n; i += kNormThreads) {
+    to[i] = FromFloat<T>(Round<T>(ToFloat(row[i]) * scale) * weight[i]);
+  }
+}
+
+}  // namespace gantry
+
+#endif  // GANTRY_KERNELS_CUDA_NORM_ROW_CUH_
