@@ -1,0 +1,188 @@
+#include <cmath>
+#include <vector>
+
+#include "base/packed.h"
+#include "kernels/cuda/dequantise.h"
+#include "kernels/cuda/quantise.h"
+#include "tests/kernels/cuda/device_testing.h"
+
+namespace gantry {
+namespace {
+
+class QuantiseKernelsTest : public DeviceTest {};
+
+Scheme SchemeOf(FourBit kind) { return kind == FourBit::kNf4 ? Scheme::kNf4 : Scheme::kFp4; }
+
+// The code nearest to x, of equally near ones that which bitsandbytes' comparisons end with.
+int NearestCode(FourBit kind, float x) {
+  const absl::Span<const float> book = CodeBook(SchemeOf(kind));
+  if (kind == FourBit::kNf4) {
+    int code = 0;
+    while (code < 15 && x > (book[code] + book[code + 1]) / 2) ++code;
+    return code;
+  }
+  constexpr int kByMagnitude[8] = {0, 1, 6, 7, 4, 5, 2, 3};
+  constexpr float kMidpoints[7] = {0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f,
+                                   0.4166667f,  0.583333f,  0.8333333f};
+  int rank = 0;
+  while (rank < 7 && std::fabs(x) > kMidpoints[rank]) ++rank;
+  return kByMagnitude[rank] + (x < 0 ? 8 : 0);
+}
+
+TEST_F(QuantiseKernelsTest, FourBit) {
+  for (FourBit kind : {FourBit::kNf4, FourBit::kFp4}) {
+    for (CudaType type : kCudaTypes) {
+      for (int block_size : {32, 64, 256, 4096}) {
+        SCOPED_TRACE(testing::Message() << TypeName(type) << " by " << block_size);
+        const int count = RandomInt(1, 20000);
+        std::vector<float> weights = Rounded(type, RandomFloats(count, 0.02f));
+        // A block of zeros, and values at the edges.
+        if (count > 3 * block_size) {
+          std::fill_n(weights.begin() + block_size, block_size, 0.0f);
+        }
+        const int blocks = (count + block_size - 1) / block_size;
+        const DeviceMemory d_weights = OnDevice(type, weights), d_codes((count + 1) / 2),
+                           d_absmax(blocks * sizeof(float));
+        ExpectCuda(LaunchQuantiseFourBit(kind, type, d_weights.data(), count, block_size,
+                                         d_codes.as<uint8_t>(), d_absmax.as<float>(), nullptr));
+        const std::vector<uint8_t> codes = FromDevice<uint8_t>(d_codes);
+        const std::vector<float> absmax = FromDevice<float>(d_absmax);
+        for (int block = 0; block < blocks; ++block) {
+          const int end = std::min(count, (block + 1) * block_size);
+          float max = 0;
+          for (int i = block * block_size; i < end; ++i) {
+            max = std::max(max, std::fabs(weights[i]));
+          }
+          ASSERT_EQ(absmax[block], max) << block;
+          for (int i = block * block_size; i < end; ++i) {
+            const int code = i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 15;
+            const float scaled = max > 0 ? weights[i] * (1.0f / max) : 0;
+            ASSERT_EQ(code, NearestCode(kind, scaled)) << i << ": " << weights[i];
+          }
+        }
+        if (count % 2 == 1) {
+          EXPECT_EQ(codes.back() & 15, 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(QuantiseKernelsTest, Int8) {
+  for (CudaType type : kCudaTypes) {
+    const int rows = RandomInt(3, 40);
+    const int cols = RandomInt(1, 3000);
+    std::vector<float> weights = Rounded(type, RandomFloats(rows * cols, 0.02f));
+    std::fill_n(weights.begin() + cols, cols, 0.0f);
+    const DeviceMemory d_weights = OnDevice(type, weights), d_codes(rows * cols),
+                       d_scb(rows * sizeof(float));
+    ExpectCuda(LaunchQuantiseInt8(type, d_weights.data(), rows, cols, d_codes.as<int8_t>(),
+                                  d_scb.as<float>(), nullptr));
+    const std::vector<int8_t> codes = FromDevice<int8_t>(d_codes);
+    const std::vector<float> scb = FromDevice<float>(d_scb);
+    for (int r = 0; r < rows; ++r) {
+      float max = 0;
+      for (int i = 0; i < cols; ++i) {
+        max = std::max(max, std::fabs(RoundTo(CudaType::kHalf, weights[r * cols + i])));
+      }
+      ASSERT_EQ(scb[r], max);
+      for (int i = 0; i < cols; ++i) {
+        const float w = RoundTo(CudaType::kHalf, weights[r * cols + i]);
+        const float expected = max > 0 ? std::nearbyint(w * 127.0f / max) : 0;
+        ASSERT_EQ(codes[r * cols + i], expected) << r << ", " << i;
+      }
+    }
+  }
+}
+
+// Rows [first, first + count) of `values` [rows, cols].
+std::vector<float> RowsOf(const std::vector<float>& values, int cols, int first, int count) {
+  return {values.begin() + first * cols, values.begin() + (first + count) * cols};
+}
+
+TEST_F(QuantiseKernelsTest, DequantiseFourBit) {
+  for (FourBit kind : {FourBit::kNf4, FourBit::kFp4}) {
+    for (CudaType type : kCudaTypes) {
+      for (bool nested : {false, true}) {
+        for (int cols : {64, 37, 1000}) {
+          const int rows = RandomInt(5, 200);
+          const int block_size = 32 << RandomInt(0, 3);
+          PackedTensor packed;
+          packed.scheme = {
+              .scheme = SchemeOf(kind), .double_quant = nested, .block_size = block_size};
+          packed.rows = rows;
+          packed.cols = cols;
+          for (int i = 0; i < (rows * cols + 1) / 2; ++i) {
+            packed.codes.push_back(RandomInt(0, 255));
+          }
+          if (nested) {
+            for (int i = 0; i < packed.blocks(); ++i) {
+              packed.absmax_codes.push_back(RandomInt(0, 255));
+            }
+            packed.nested_absmax = RandomFloats((packed.blocks() + 255) / 256);
+            packed.nested_map = {DynamicMap().begin(), DynamicMap().end()};
+            packed.nested_offset = 0.07f;
+          } else {
+            packed.absmax = RandomFloats(packed.blocks());
+          }
+          const std::vector<float> absmax = packed.Absmax();
+          std::vector<float> expected;
+          for (int i = 0; i < rows * cols; ++i) {
+            const int code = i % 2 == 0 ? packed.codes[i / 2] >> 4 : packed.codes[i / 2] & 15;
+            expected.push_back(
+                RoundTo(type, CodeBook(SchemeOf(kind))[code] * absmax[i / block_size]));
+          }
+          const DeviceMemory d_codes = OnDevice(packed.codes), d_absmax = OnDevice(packed.absmax),
+                             d_absmax_codes = OnDevice(packed.absmax_codes),
+                             d_nested = OnDevice(packed.nested_absmax),
+                             d_map = OnDevice(packed.nested_map);
+          FourBitTensor tensor;
+          tensor.kind = kind;
+          tensor.cols = cols;
+          tensor.block_size = block_size;
+          tensor.codes = d_codes.as<uint8_t>();
+          if (nested) {
+            tensor.absmax_codes = d_absmax_codes.as<uint8_t>();
+            tensor.nested_absmax = d_nested.as<float>();
+            tensor.nested_map = d_map.as<float>();
+            tensor.nested_offset = packed.nested_offset;
+          } else {
+            tensor.absmax = d_absmax.as<float>();
+          }
+          const int first = RandomInt(0, rows - 1);
+          const int count = RandomInt(1, rows - first);
+          const DeviceMemory d_out(count * cols * CudaTypeSize(type));
+          ExpectCuda(LaunchDequantiseFourBit(tensor, first, count, type, d_out.data(), nullptr));
+          ExpectSame(FromDevice(type, d_out), RowsOf(expected, cols, first, count));
+          if (HasFailure()) return;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(QuantiseKernelsTest, DequantiseInt8) {
+  for (CudaType type : kCudaTypes) {
+    for (int cols : {3, 64, 1001}) {
+      const int rows = RandomInt(5, 90);
+      std::vector<int8_t> codes(rows * cols);
+      for (int8_t& code : codes) code = static_cast<int8_t>(RandomInt(-127, 127));
+      const std::vector<float> scb = RandomFloats(rows);
+      std::vector<float> expected;
+      for (int i = 0; i < rows * cols; ++i) {
+        const float product = static_cast<float>(codes[i]) * scb[i / cols];
+        expected.push_back(RoundTo(type, product * 7.874015718698502e-3f));
+      }
+      const DeviceMemory d_codes = OnDevice(codes), d_scb = OnDevice(scb);
+      const int first = RandomInt(0, rows - 1);
+      const int count = RandomInt(1, rows - first);
+      const DeviceMemory d_out(count * cols * CudaTypeSize(type));
+      ExpectCuda(LaunchDequantiseInt8(d_codes.as<int8_t>(), d_scb.as<float>(), cols, first, count,
+                                      type, d_out.data(), nullptr));
+      ExpectSame(FromDevice(type, d_out), RowsOf(expected, cols, first, count));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gantry
