@@ -56,7 +56,7 @@ set(bundle ${CMAKE_BINARY_DIR}/bundle)
 add_custom_target(bundle
   COMMAND ${CMAKE_COMMAND} -E rm -rf ${bundle}
   COMMAND ${CMAKE_COMMAND} --install ${CMAKE_BINARY_DIR} --prefix ${bundle} --component bundle --strip > ${bundle}.log
-  COMMAND du --apparent-size -ch bundle/bin bundle/lib bundle/share
+  COMMAND du --apparent-size -csh bundle/bin bundle/lib bundle/share
   WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
   VERBATIM)
 add_dependencies(bundle ${targets} gantry_sentencepiece)

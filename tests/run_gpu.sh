@@ -79,7 +79,7 @@ else
   mkdir -p "$output"
 fi
 log=$output/log
-export GANTRY_BIN=$bundle/bin GANTRY_TESTDATA=$root/tests/testdata GANTRY_ROWS=$output/rows.tsv TMPDIR=$temp
+export GANTRY_BIN=$bundle/bin GANTRY_ROOT=$root GANTRY_ROWS=$output/rows.tsv TMPDIR=$temp
 export GANTRY_DEADLINE=$((EPOCHSECONDS + 60 * minutes)) PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 : >"$log"
 : >"$GANTRY_ROWS"

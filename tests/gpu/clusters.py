@@ -75,7 +75,7 @@ def main():
             wrong = check(name, devices)
         except (cluster.Failed, OSError, subprocess.TimeoutExpired) as error:
             print(error)
-            wrong = str(error).splitlines()[0][:100]
+            wrong = rows.brief(error)
         rows.add("e2e", what, wrong or "the reference's tokens", ok=not wrong)
 
 

@@ -4,6 +4,7 @@ A row fails where the note is FAILED.
 """
 
 import os
+import re
 import signal
 import sys
 import time
@@ -30,6 +31,13 @@ def add(section, what, result, target="", share="", ok=True, note=""):
 
 def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def brief(error):
+    """The first line of an error that goes on with logs, and the last that a log has of one."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    logged = [line for line in lines[1:] if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return " ".join(lines[:1] + logged[-1:])[:160]
 
 
 def main():

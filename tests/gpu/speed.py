@@ -84,7 +84,7 @@ class Run:
             return self.measure()
         except (cluster.Failed, OSError, subprocess.TimeoutExpired) as error:
             print(error)
-            rows.add("bench", self.name, str(error).splitlines()[0][:100], ok=False)
+            rows.add("bench", self.name, rows.brief(error), ok=False)
             return None
 
 
