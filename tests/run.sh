@@ -49,6 +49,10 @@ check() {
 
 deploy/install_packages.sh tests
 check cpu tests
+if command -v nvcc /usr/local/cuda/bin/nvcc >/dev/null; then
+  # Compiled for one GPU; the tests are skipped where there is none. run_gpu.sh is for where there is.
+  check cuda tests/kernels/cuda
+fi
 if [[ -z $quick ]]; then
   export UBSAN_OPTIONS=print_stacktrace=1
   # The program runs hundreds of times; its parts are tested one by one.

@@ -32,6 +32,18 @@ def wait_until(condition, what):
     raise Failed(f"{what}: not within {PATIENCE_S} s")
 
 
+def processes_with(mark):
+    """Programs whose environment has the mark; zombies have none."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
 class Program:
     """A running program; its output goes to a file."""
 
@@ -80,9 +92,10 @@ class Cluster:
     At its end every program is stopped, and has to end well; those that a test has killed it takes out of `workers`.
     """
 
-    def __init__(self, model, workers=1, coordinator_flags=(), worker_flags=(), wait_ready=True):
+    def __init__(self, model, workers=1, coordinator_flags=(), worker_flags=(), wait_ready=True, devices=()):
+        """`devices`, such as ("cuda:0", "cpu"), has one for each worker; without it all are CPUs."""
         self.model = model
-        self.count = workers
+        self.devices = devices or ["cpu"] * workers
         self.coordinator_flags = list(map(str, coordinator_flags))
         self.worker_flags = list(map(str, worker_flags))
         self.wait_ready = wait_ready
@@ -95,11 +108,11 @@ class Cluster:
             self.coordinator = self.start(
                 "coordinator",
                 ["coordinator", "--model", str(self.model), "--listen=127.0.0.1:0",
-                 f"--min_workers={self.count}", "--device_map=balanced", *self.coordinator_flags],
+                 f"--min_workers={len(self.devices)}", "--device_map=balanced", *self.coordinator_flags],
             )  # fmt: skip
             self.address = wait_until(self._listening_address, "the coordinator listens")
-            for i in range(self.count):
-                self.start_worker(f"cpu-{i}")
+            for i, device in enumerate(self.devices):
+                self.start_worker(f"{device.split(':')[0]}-{i}", [f"--device={device}"])
             if self.wait_ready:
                 self.wait_until_ready()
             self._stack = stack.pop_all()
@@ -141,10 +154,12 @@ class Cluster:
         return worker
 
     def wait_until_ready(self):
-        result = self.generate("--status", "--wait=60s")
-        if result.returncode != 0:
-            logs = "".join(f"--- {p.name}\n{p.log()}" for p in [self.coordinator, *self.workers.values()])
-            raise Failed(f"the cluster is not ready: {result.stderr}\n{logs}")
+        programs = [self.coordinator, *self.workers.values()]
+        deadline = time.monotonic() + PATIENCE_S
+        while (result := self.generate("--status", "--wait=1s")).returncode != 0:
+            if time.monotonic() > deadline or not all(program.running() for program in programs):
+                logs = "".join(f"--- {program.name}\n{program.log()}" for program in programs)
+                raise Failed(f"the cluster is not ready: {result.stderr}\n{logs}")
 
     def command(self, *flags):
         return [BIN / "generate", f"--server={self.address}", *map(str, flags)]

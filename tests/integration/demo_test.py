@@ -8,21 +8,9 @@ import tempfile
 import unittest
 import uuid
 
-from cluster import MODELS, ROOT, wait_until
+from cluster import MODELS, ROOT, processes_with, wait_until
 
 ANSWER = "1,000,000,000"
-
-
-def processes_with(mark):
-    """Programs whose environment has the mark; zombies have none."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark.encode() in (entry / "environ").read_bytes():
-                found.append((entry / "cmdline").read_text())
-        except OSError:
-            continue
-    return found
 
 
 class DemoTest(unittest.TestCase):

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "gtest/gtest.h"
+#include "tests/repository.h"
 #include "tests/status_matchers.h"
 #include "tests/worker/stage_testing.h"
 
@@ -20,7 +21,7 @@ struct ReferenceCase {
 };
 
 std::string ModelFolder(const std::string& name) {
-  return std::string(GANTRY_TESTDATA) + "/models/" + name;
+  return RepositoryPath("tests/testdata/models/" + name);
 }
 
 std::vector<ReferenceCase> ReadCases(const std::string& name) {
@@ -90,10 +91,10 @@ INSTANTIATE_TEST_SUITE_P(Models, ReferenceModel,
                          });
 
 TEST(DemoModelTest, HiddenStatesAndLogitsAreTransformers) {
-  const std::string reference = std::string(GANTRY_TESTDATA) + "/demo/reference.safetensors";
+  const std::string reference = RepositoryPath("tests/testdata/demo/reference.safetensors");
   const std::vector<int32_t> prompt = {317, 380, 316, 13, 994, 296, 347, 389, 415, 263,
                                        414, 495, 972, 2,  13,  315, 383, 316, 13};
-  TestPipeline pipeline(std::string(GANTRY_SOURCE_DIR) + "/deploy/demo/model", {.cuts = {3}});
+  TestPipeline pipeline(RepositoryPath("deploy/demo/model"), {.cuts = {3}});
   const auto left = pipeline.Observe(prompt, prompt.size());
   // transformers lists the embedding first; its last hidden state comes after the final norm.
   EXPECT_EQ(RelativeError(left.at("model.embed_tokens"), ReadTensorFile(reference, "hidden.0")), 0);

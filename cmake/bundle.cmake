@@ -1,0 +1,62 @@
+# Target "bundle": the programs, the libraries they need and what they read, in one folder that runs
+# wherever there is a glibc and, for GPUs, NVIDIA's driver and cuBLAS. In a build with tests it has
+# those that need a GPU, too, and the script that runs them.
+
+set(targets coordinator worker generate bench planner)
+if(TARGET quantize)
+  list(APPEND targets quantize)
+endif()
+set(files LICENSE README.md SECURITY.md deploy/demo/model deploy/make_certs.sh)
+if(GANTRY_TESTS)
+  list(APPEND targets golden_client)
+  foreach(folder bench kernels/cuda)
+    if(EXISTS ${CMAKE_BINARY_DIR}/tests/${folder})
+      get_property(tests DIRECTORY tests/${folder} PROPERTY BUILDSYSTEM_TARGETS)
+      list(APPEND targets ${tests})
+    endif()
+  endforeach()
+  list(APPEND files tests/run_gpu.sh tests/gpu tests/integration/cluster.py tests/bench/models
+    tests/testdata/demo)
+  # Of the reference data what the tests on a GPU read.
+  foreach(folder prequantized quantizer)
+    if(EXISTS ${CMAKE_SOURCE_DIR}/tests/testdata/${folder})
+      list(APPEND files tests/testdata/${folder})
+    endif()
+  endforeach()
+endif()
+
+set(in_bundle COMPONENT bundle EXCLUDE_FROM_ALL)
+install(TARGETS ${targets} gantry_sentencepiece
+  RUNTIME_DEPENDENCY_SET gantry_libraries
+  RUNTIME DESTINATION bin ${in_bundle}
+  LIBRARY DESTINATION bin ${in_bundle})
+# The C library and the driver belong to the machine. So does cuBLAS as a rule.
+set(left_out "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|util)\\.so" "^libcuda\\.so" "^libnvidia")
+if(NOT GANTRY_BUNDLE_CUDA_LIBRARIES)
+  list(APPEND left_out "^libcublas")
+endif()
+install(RUNTIME_DEPENDENCY_SET gantry_libraries
+  PRE_EXCLUDE_REGEXES ${left_out}
+  DIRECTORIES ${CUDAToolkit_LIBRARY_DIR}
+  LIBRARY DESTINATION lib ${in_bundle})
+# As in the repository, so that scripts find their files in both.
+foreach(file ${files})
+  get_filename_component(folder ${file} DIRECTORY)
+  if(IS_DIRECTORY ${CMAKE_SOURCE_DIR}/${file})
+    install(DIRECTORY ${file} DESTINATION share/gantry/${folder} USE_SOURCE_PERMISSIONS ${in_bundle}
+      PATTERN __pycache__ EXCLUDE)
+  elseif(file MATCHES "\\.sh$")
+    install(PROGRAMS ${file} DESTINATION share/gantry/${folder} ${in_bundle})
+  else()
+    install(FILES ${file} DESTINATION share/gantry/${folder} ${in_bundle})
+  endif()
+endforeach()
+
+set(bundle ${CMAKE_BINARY_DIR}/bundle)
+add_custom_target(bundle
+  COMMAND ${CMAKE_COMMAND} -E rm -rf ${bundle}
+  COMMAND ${CMAKE_COMMAND} --install ${CMAKE_BINARY_DIR} --prefix ${bundle} --component bundle --strip > ${bundle}.log
+  COMMAND du --apparent-size -csh bundle/bin bundle/lib bundle/share
+  WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
+  VERBATIM)
+add_dependencies(bundle ${targets} gantry_sentencepiece)

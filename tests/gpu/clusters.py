@@ -1,0 +1,83 @@
+"""Whole clusters on loopback answer as transformers with bitsandbytes does: in every scheme, on one GPU, on several, and
+on GPUs and CPUs together. The greedy tokens of the reference are the same in all twelve schemes."""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+import rows
+import schemes
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+import cluster  # noqa: E402
+
+REFERENCE = cluster.ROOT / "tests/testdata/demo/generate.json"
+# Enough for the model and equal on all, so that each gets its share of the layers.
+MEMORY = "--memory=4GB"
+CASE_S = 90
+
+
+def cases(device, gpus, quick):
+    """Pairs of a scheme and the workers' devices."""
+    names = schemes.QUICK if quick else schemes.FLAGS
+    if device == "cpu":
+        return [("float32", ["cpu"] * workers) for workers in ((1, 2) if quick else (1, 2, 3))]
+    listed = [(name, ["cuda:0"]) for name in names]
+    listed += [(name, ["cuda:0", "cuda:0"]) for name in schemes.QUICK]
+    listed += [(name, ["cuda:0", "cpu"]) for name in names]
+    listed += [(name, ["cpu", "cuda:0", "cpu"]) for name in ("bfloat16", "int8", "nf4-bf16")]
+    for count in (2, 4):
+        if gpus >= count:
+            listed += [(name, [f"cuda:{i}" for i in range(count)]) for name in schemes.QUICK]
+    return listed
+
+
+def check(name, devices):
+    """Returns what is wrong, or nothing."""
+    flags = list(schemes.FLAGS[name])
+    if "cpu" in devices and name != "float32":
+        flags.append("--llm_int8_enable_fp32_cpu_offload")
+    with cluster.Cluster(cluster.DEMO, coordinator_flags=flags, worker_flags=[MEMORY], devices=devices) as running:
+        client = subprocess.run(
+            [cluster.BIN / "golden_client", f"--server={running.address}", f"--cases={REFERENCE}", "--max_new_tokens=48"],
+            capture_output=True, text=True, check=False, timeout=CASE_S,
+        )  # fmt: skip
+        if client.returncode != 0:
+            print(client.stdout + client.stderr)
+            return "other tokens than the reference's"
+        status = running.status()
+        idle = [worker["name"] for worker in status["workers"] if not worker["modules"]]
+        if idle:
+            return f"no layers on {', '.join(idle)}"
+        # Stages and workers are in the order of the layers; a worker's name tells its device.
+        wrong = [
+            f"{stage['worker']} holds {stage['scheme']}"
+            for stage in status["stages"]
+            if stage["worker"].startswith("cuda") and stage["scheme"] != schemes.of_stage(name)
+        ]
+        return ", ".join(wrong)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda")
+    parser.add_argument("--gpus", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    cluster.PATIENCE_S = CASE_S
+    for name, devices in cases(arguments.device, arguments.gpus, arguments.quick):
+        what = f"{name} on {' + '.join(devices)}"
+        if rows.seconds_left() < 5:
+            rows.add("e2e", what, "not run: no time left", ok=False)
+            continue
+        try:
+            wrong = check(name, devices)
+        except (cluster.Failed, OSError, subprocess.TimeoutExpired) as error:
+            print(error)
+            wrong = rows.brief(error)
+        rows.add("e2e", what, wrong or "the reference's tokens", ok=not wrong)
+
+
+if __name__ == "__main__":
+    main()
