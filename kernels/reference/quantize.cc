@@ -85,23 +85,6 @@ void ForEachScaled(absl::Span<const float> values, int64_t block_size, Visit vis
   }
 }
 
-void QuantiseAbsmax(PackedTensor* tensor) {
-  std::vector<float>& absmax = tensor->absmax;
-  double sum = 0;
-  for (const float value : absmax) sum += value;
-  // torch.mean multiplies by the rounded reciprocal of the count.
-  tensor->nested_offset = static_cast<float>(sum) * (1.0f / absmax.size());
-  for (float& value : absmax) value -= tensor->nested_offset;
-  tensor->nested_map.assign(DynamicMap().begin(), DynamicMap().end());
-  tensor->absmax_codes.resize(absmax.size());
-  tensor->nested_absmax.resize((absmax.size() + kNestedBlockSize - 1) / kNestedBlockSize);
-  ForEachScaled(absmax, kNestedBlockSize, [&](int64_t i, float nested, float scaled) {
-    tensor->nested_absmax[i / kNestedBlockSize] = nested;
-    tensor->absmax_codes[i] = DynamicCode(scaled);
-  });
-  absmax.clear();
-}
-
 void QuantiseFourBit(absl::Span<const float> weights, PackedTensor* tensor) {
   tensor->codes.resize((weights.size() + 1) / 2);
   tensor->absmax.resize(tensor->blocks());
@@ -177,6 +160,23 @@ absl::StatusOr<PackedTensor> Quantise(const TensorScheme& scheme, int64_t rows, 
     QuantiseFourBit(weights, &tensor);
   }
   return tensor;
+}
+
+void QuantiseAbsmax(PackedTensor* tensor) {
+  std::vector<float>& absmax = tensor->absmax;
+  double sum = 0;
+  for (const float value : absmax) sum += value;
+  // torch.mean multiplies by the rounded reciprocal of the count.
+  tensor->nested_offset = static_cast<float>(sum) * (1.0f / absmax.size());
+  for (float& value : absmax) value -= tensor->nested_offset;
+  tensor->nested_map.assign(DynamicMap().begin(), DynamicMap().end());
+  tensor->absmax_codes.resize(absmax.size());
+  tensor->nested_absmax.resize((absmax.size() + kNestedBlockSize - 1) / kNestedBlockSize);
+  ForEachScaled(absmax, kNestedBlockSize, [&](int64_t i, float nested, float scaled) {
+    tensor->nested_absmax[i / kNestedBlockSize] = nested;
+    tensor->absmax_codes[i] = DynamicCode(scaled);
+  });
+  absmax.clear();
 }
 
 void Dequantise(const PackedTensor& tensor, int64_t first_row, int64_t count, DType dtype,

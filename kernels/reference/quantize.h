@@ -27,6 +27,9 @@ namespace gantry {
 absl::StatusOr<PackedTensor> Quantise(const TensorScheme& scheme, int64_t rows, int64_t cols,
                                       absl::Span<const float> weights);
 
+// Quantises the absmax of a 4-bit tensor in their turn, for double_quant.
+void QuantiseAbsmax(PackedTensor* tensor);
+
 // Fills out[count, cols] with rows [first_row, first_row + count): code * absmax in fp32 (int8: CB
 // * SCB, times 1/127), then rounded to `dtype`, one of F32, F16 and BF16.
 void Dequantise(const PackedTensor& tensor, int64_t first_row, int64_t count, DType dtype,
