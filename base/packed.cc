@@ -29,8 +29,8 @@ constexpr float kNf4[16] = {-1.0f,
 // get_4bit_type("fp4"): sign, two bits of exponent, one of mantissa, in the order of the bits,
 // divided by the largest.
 constexpr float kFp4[16] = {
-    0.0f,  0.0625f / 12,  8.0f / 12,  12.0f / 12,  4.0f / 12,  6.0f / 12,  2.0f / 12,  3.0f / 12,
-    -0.0f, -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
+    0.0f, 0.0625f / 12,  8.0f / 12,  12.0f / 12,  4.0f / 12,  6.0f / 12,  2.0f / 12,  3.0f / 12,
+    0.0f, -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
 
 std::array<float, 256> MakeDynamicMap() {
   std::array<float, 256> map;
@@ -41,9 +41,10 @@ std::array<float, 256> MakeDynamicMap() {
     const float power = static_cast<float>(std::pow(10.0, i - 6));
     for (int j = 0; j < steps; ++j) {
       const float step = (1.0f - 0.1f) / steps;
-      // torch.linspace counts from the nearer end.
+      // torch.linspace counts from the nearer end, and is compiled to fused multiply-adds.
       const auto boundary = [&](int k) {
-        return k < (steps + 1) / 2 ? 0.1f + step * k : 1.0f - step * (steps - k);
+        return k < (steps + 1) / 2 ? std::fma(step, static_cast<float>(k), 0.1f)
+                                   : std::fma(-step, static_cast<float>(steps - k), 1.0f);
       };
       const float mean = (boundary(j) + boundary(j + 1)) / 2.0f;
       map[count++] = power * mean;
@@ -90,15 +91,17 @@ int64_t PackedTensor::blocks() const {
   return (rows * cols + scheme.block_size - 1) / scheme.block_size;
 }
 
+float PackedTensor::BlockAbsmax(int64_t block) const {
+  if (!scheme.double_quant) return absmax[block];
+  // Volatile, so that no compiler contracts what torch computes in two steps.
+  const volatile float product =
+      nested_map[absmax_codes[block]] * nested_absmax[block / kNestedBlockSize];
+  return product + nested_offset;
+}
+
 std::vector<float> PackedTensor::Absmax() const {
-  if (!scheme.double_quant) return absmax;
-  std::vector<float> values(absmax_codes.size());
-  for (size_t i = 0; i < values.size(); ++i) {
-    // Volatile, so that no compiler contracts what torch computes in two steps.
-    const volatile float product =
-        nested_map[absmax_codes[i]] * nested_absmax[i / kNestedBlockSize];
-    values[i] = product + nested_offset;
-  }
+  std::vector<float> values(blocks());
+  for (size_t i = 0; i < values.size(); ++i) values[i] = BlockAbsmax(i);
   return values;
 }
 

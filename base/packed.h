@@ -55,7 +55,9 @@ struct PackedTensor {
   float nested_offset = 0;
 
   int64_t blocks() const;
-  // The absmax of every block in fp32, nested statistics undone: two roundings, product then sum.
+  // The absmax of a block in fp32, nested statistics undone: two roundings, product then sum.
+  float BlockAbsmax(int64_t block) const;
+  // That of every block.
   std::vector<float> Absmax() const;
 };
 

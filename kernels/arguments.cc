@@ -162,11 +162,37 @@ absl::StatusOr<size_t> CheckedArea(int64_t rows, int64_t cols, size_t element_by
   return static_cast<size_t>(bytes);
 }
 
-absl::Status CheckScheme(absl::string_view backend, Scheme scheme) {
-  if (scheme == Scheme::kFp32) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("backend ", backend,
-                                                 " has no kernels for weights in ",
-                                                 SchemeName(scheme), "; it takes fp32"));
+absl::Status CheckFormat(const MatrixFormat& format) {
+  const TensorScheme& scheme = format.scheme;
+  const std::string where = absl::StrCat("a weight in ", SchemeName(scheme.scheme), ": ");
+  if (IsFourBit(scheme.scheme)) {
+    if (!IsBlockSize(scheme.block_size)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          where, "expected blocks of a power of two from 32 to 4096, found ", scheme.block_size));
+    }
+    const DType dtype = format.compute_dtype;
+    if (dtype != DType::kF32 && dtype != DType::kF16 && dtype != DType::kBF16) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, "expected to compute in F32, F16 or BF16, found ", DTypeName(dtype)));
+    }
+  } else if (scheme.double_quant) {
+    return absl::InvalidArgumentError(absl::StrCat(where, "has no absmax to quantise again"));
+  }
+  if (scheme.scheme == Scheme::kInt8) {
+    if (!(format.int8_threshold >= 0)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(where, "expected a threshold of at least 0, found ", format.int8_threshold));
+    }
+  } else if (scheme.has_fp16_weight) {
+    return absl::InvalidArgumentError(absl::StrCat(where, "a 16-bit copy is for int8 alone"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckEmbeddingTable(const Matrix& table) {
+  if (!IsQuantised(table.scheme())) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "an embedding table in ", SchemeName(table.scheme()), "; expected fp32, fp16 or bf16"));
 }
 
 absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t lanes) {

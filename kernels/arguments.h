@@ -29,8 +29,11 @@ void CheckBytes(const Buffer* buffer, int64_t rows, int64_t columns, size_t elem
 absl::StatusOr<size_t> CheckedArea(int64_t rows, int64_t cols, size_t element_bytes,
                                    absl::string_view what);
 
-// INVALID_ARGUMENT unless `scheme` is fp32, the one scheme of the host's backends.
-absl::Status CheckScheme(absl::string_view backend, Scheme scheme);
+// INVALID_ARGUMENT naming the field for a block size, a compute dtype, a threshold or a combination
+// that nobody has.
+absl::Status CheckFormat(const MatrixFormat& format);
+// INVALID_ARGUMENT for rows in int8, nf4 or fp4: embeddings are never quantised.
+absl::Status CheckEmbeddingTable(const Matrix& table);
 // Bytes of keys and values with the tokens of a block, and the floats of a value, rounded up to
 // multiples of `lanes`; errors as CheckedArea.
 absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t lanes);

@@ -9,13 +9,19 @@ namespace gantry {
 
 absl::Status CheckParts(const MatrixSource& source) {
   int64_t rows = 0;
+  if (source.parts.size() > kMostParts) {
+    return absl::InvalidArgumentError(absl::StrCat("a matrix of ", source.parts.size(),
+                                                   " parts; at most ", kMostParts, " are taken"));
+  }
+  const bool may_be_packed = IsQuantised(source.format.scheme.scheme);
   for (const MatrixPart& part : source.parts) {
     if (part.rows <= 0 || part.rows > source.rows - rows) {
       return absl::InvalidArgumentError(
           absl::StrCat("a part of ", part.rows, " rows after ", rows, " of ", source.rows));
     }
-    if (part.read == nullptr && part.read_packed == nullptr) {
-      return absl::InvalidArgumentError("a part that cannot be read");
+    if (part.read == nullptr && (part.read_packed == nullptr || !may_be_packed)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a part that cannot be read as ", SchemeName(source.format.scheme.scheme)));
     }
     rows += part.rows;
   }

@@ -23,7 +23,11 @@ class PartReader {
   std::vector<char> raw_;
 };
 
-// INVALID_ARGUMENT unless the parts' rows add up and each can be read.
+// A backend may count on no more: memory is predicted without knowing the parts.
+inline constexpr int64_t kMostParts = 4;
+
+// INVALID_ARGUMENT unless there are at most kMostParts, their rows add up and each can be read as
+// the format wants it.
 absl::Status CheckParts(const MatrixSource& source);
 
 }  // namespace gantry

@@ -23,7 +23,11 @@ class CpuBackend : public HostBackend {
   std::string name() const override { return absl::StrCat("cpu-", isa_->name); }
 
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
-    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.format.scheme.scheme));
+    GANTRY_RETURN_IF_ERROR(CheckFormat(source.format));
+    if (source.format.scheme.scheme != Scheme::kFp32) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(name(), " has no ", SchemeName(source.format.scheme.scheme)));
+    }
     return PackedMatrix::Pack(source, &pool_);
   }
   size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const override {

@@ -21,7 +21,7 @@ namespace {
 constexpr int64_t kPieceBytes = int64_t{64} << 20;
 // Allocations are rounded up so that the next begins at a multiple of this.
 constexpr size_t kAlignment = 256;
-constexpr int kMostParts = kFourBitMaxParts;
+static_assert(kMostParts <= kFourBitMaxParts, "a 4-bit weight keeps statistics of each part");
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 

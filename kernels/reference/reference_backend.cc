@@ -9,21 +9,11 @@
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "kernels/host_backend.h"
-#include "kernels/part_reader.h"
+#include "kernels/reference/reference_linear.h"
+#include "kernels/reference/reference_matrix.h"
 
 namespace gantry {
 namespace {
-
-class ReferenceMatrix : public Matrix {
- public:
-  ReferenceMatrix(const MatrixSource& source, HostMemory values)
-      : Matrix(source.format, source.rows, source.cols), values_(std::move(values)) {}
-  size_t bytes() const override { return values_.bytes(); }
-  const float* row(int64_t i) const { return values_.floats() + i * cols_; }
-
- private:
-  HostMemory values_;  // [rows, cols]
-};
 
 class ReferenceKvCache : public KvCache {
  public:
@@ -45,45 +35,15 @@ class ReferenceKvCache : public KvCache {
   HostMemory values_;  // keys, then values: [2, num_blocks, block_size, kv_heads, head_dim]
 };
 
-double Activate(LinearArgs::Epilogue epilogue, double x) {
-  switch (epilogue) {
-    case LinearArgs::Epilogue::kSiluGate:
-      return x / (1 + std::exp(-x));
-    case LinearArgs::Epilogue::kGeluTanhGate:
-      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-    case LinearArgs::Epilogue::kGeluGate:
-      return 0.5 * x * (1 + std::erf(x * M_SQRT1_2));
-    default:
-      return x;
-  }
-}
-
-// out = x * rsqrt(mean(x^2) + eps) * weight, rounded to float after each factor as in transformers.
-void NormaliseRow(const float* x, const float* weight, float eps, int64_t n, float* out) {
-  double sum = 0;
-  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * x[i];
-  const double scale = 1 / std::sqrt(sum / n + eps);
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(x[i] * scale) * weight[i];
-}
-
 class ReferenceBackend : public HostBackend {
  public:
   std::string name() const override { return "reference"; }
 
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
-    GANTRY_RETURN_IF_ERROR(CheckScheme(name(), source.format.scheme.scheme));
-    GANTRY_ASSIGN_OR_RETURN(size_t bytes,
-                            CheckedArea(source.rows, source.cols, sizeof(float), "a weight"));
-    GANTRY_ASSIGN_OR_RETURN(HostMemory values, HostMemory::Allocate(bytes));
-    GANTRY_RETURN_IF_ERROR(CheckParts(source));
-    PartReader reader(source);
-    for (int64_t i = 0; i < source.rows; ++i) {
-      GANTRY_RETURN_IF_ERROR(reader.Read(i, 1, values.floats() + i * source.cols));
-    }
-    return std::unique_ptr<Matrix>(new ReferenceMatrix(source, std::move(values)));
+    return ReferenceMatrix::Pack(source);
   }
   size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const override {
-    return rows * cols * sizeof(float);
+    return ReferenceMatrix::Bytes(format, rows, cols);
   }
 
   absl::StatusOr<std::unique_ptr<KvCache>> MakeKvCache(const KvCacheShape& shape) override {
@@ -98,10 +58,11 @@ class ReferenceBackend : public HostBackend {
   absl::Status Embed(const Matrix& table, Buffer* out) override {
     const std::vector<int32_t>& token_ids = layout().token_ids;
     GANTRY_RETURN_IF_ERROR(CheckTokenIds(token_ids, table.rows()));
+    GANTRY_RETURN_IF_ERROR(CheckEmbeddingTable(table));
     CheckBytes(out, token_ids.size(), table.cols(), sizeof(float), "out");
-    const auto& matrix = static_cast<const ReferenceMatrix&>(table);
     for (size_t i = 0; i < token_ids.size(); ++i) {
-      std::copy_n(matrix.row(token_ids[i]), table.cols(), out->as<float>() + i * table.cols());
+      static_cast<const ReferenceMatrix&>(table).ReadRow(token_ids[i],
+                                                         out->as<float>() + i * table.cols());
     }
     return absl::OkStatus();
   }
@@ -112,43 +73,15 @@ class ReferenceBackend : public HostBackend {
     CheckBytes(&weight, 1, features, sizeof(float), "weight");
     CheckBytes(out, rows, features, sizeof(float), "out");
     for (int64_t i = 0; i < rows; ++i) {
-      NormaliseRow(x.as<float>() + i * features, weight.as<float>(), eps, features,
-                   out->as<float>() + i * features);
+      ReferenceRmsNorm(x.as<float>() + i * features, weight.as<float>(), eps, features,
+                       out->as<float>() + i * features);
     }
     return absl::OkStatus();
   }
 
   absl::Status Linear(const LinearArgs& args) override {
     CheckLinear(args, sizeof(float));
-    const auto& weight = static_cast<const ReferenceMatrix&>(*args.weight);
-    const int64_t rows = weight.rows();
-    const int64_t cols = weight.cols();
-    std::vector<float> x(cols);
-    std::vector<double> product(rows);
-    for (int64_t token = 0; token < args.tokens; ++token) {
-      std::copy_n(args.x->as<float>() + token * cols, cols, x.begin());
-      if (args.norm_weight != nullptr) {
-        NormaliseRow(args.x->as<float>() + token * cols, args.norm_weight->as<float>(),
-                     args.norm_eps, cols, x.data());
-      }
-      for (int64_t i = 0; i < rows; ++i) {
-        double sum = args.bias != nullptr ? args.bias->as<float>()[i] : 0;
-        for (int64_t j = 0; j < cols; ++j) sum += static_cast<double>(x[j]) * weight.row(i)[j];
-        product[i] = sum;
-      }
-      if (IsGated(args.epilogue)) {
-        float* out = args.out->as<float>() + token * (rows / 2);
-        for (int64_t i = 0; i < rows / 2; ++i) {
-          out[i] = static_cast<float>(Activate(args.epilogue, product[i]) * product[rows / 2 + i]);
-        }
-      } else {
-        float* out = args.out->as<float>() + token * rows;
-        const bool add = args.epilogue == LinearArgs::Epilogue::kAddTo;
-        for (int64_t i = 0; i < rows; ++i) {
-          out[i] = static_cast<float>((add ? out[i] : 0.0) + product[i]);
-        }
-      }
-    }
+    ReferenceLinear(args);
     return absl::OkStatus();
   }
 

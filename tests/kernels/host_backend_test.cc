@@ -18,11 +18,22 @@ class HostBackendTest : public ::testing::TestWithParam<std::string> {
 
 absl::Status Zeros(int64_t, int64_t, void*) { return absl::OkStatus(); }
 
-TEST_P(HostBackendTest, OtherSchemesAreRefusedByName) {
-  for (Scheme scheme : {Scheme::kFp16, Scheme::kBf16, Scheme::kInt8, Scheme::kNf4, Scheme::kFp4}) {
-    EXPECT_THAT(
-        backend_->Pack(SourceOf({{scheme}}, 4, 4, Zeros)),
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(std::string(SchemeName(scheme)))));
+TEST_P(HostBackendTest, FormatsThatNobodyHasAreErrors) {
+  struct Case {
+    MatrixFormat format;
+    const char* message;
+  };
+  const Case cases[] = {
+      {{.scheme = {.scheme = Scheme::kNf4, .block_size = 48}}, "found 48"},
+      {{.scheme = {.scheme = Scheme::kFp4}, .compute_dtype = DType::kI8}, "found I8"},
+      {{.scheme = {.scheme = Scheme::kInt8, .double_quant = true}}, "absmax"},
+      {{.scheme = {.scheme = Scheme::kInt8}, .int8_threshold = -1}, "found -1"},
+      {{.scheme = {.scheme = Scheme::kInt8}, .int8_threshold = kNan}, "found nan"},
+      {{.scheme = {.scheme = Scheme::kBf16, .has_fp16_weight = true}}, "16-bit copy"},
+  };
+  for (const Case& item : cases) {
+    EXPECT_THAT(backend_->Pack(SourceOf(item.format, 4, 4, Zeros)),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(item.message)));
   }
 }
 

@@ -91,14 +91,35 @@ inline MatrixSource SourceOf(const MatrixFormat& format, int64_t rows, int64_t c
   return source;
 }
 
+// A source of `values` in parts of so many rows.
+inline MatrixSource SourceInParts(const MatrixFormat& format, const std::vector<int64_t>& parts,
+                                  int64_t cols, const std::vector<float>& values) {
+  MatrixSource source;
+  source.format = format;
+  source.cols = cols;
+  for (const int64_t rows : parts) {
+    const float* from = values.data() + source.rows * cols;
+    MatrixPart part;
+    part.rows = rows;
+    part.read = [=](int64_t first, int64_t count, void* out) {
+      std::memcpy(out, from + first * cols, count * cols * sizeof(float));
+      return absl::OkStatus();
+    };
+    source.parts.push_back(std::move(part));
+    source.rows += rows;
+  }
+  return source;
+}
+
+inline std::unique_ptr<Matrix> PackOrDie(Backend& backend, const MatrixSource& source) {
+  auto matrix = backend.Pack(source);
+  EXPECT_TRUE(matrix.ok()) << matrix.status();
+  EXPECT_EQ((*matrix)->bytes(), backend.PackedBytes(source.format, source.rows, source.cols));
+  return *std::move(matrix);
+}
 inline std::unique_ptr<Matrix> PackOrDie(Backend& backend, int64_t rows, int64_t cols,
                                          const std::vector<float>& values) {
-  auto matrix = backend.Pack(SourceOf({}, rows, cols, [&](int64_t first, int64_t count, void* out) {
-    std::memcpy(out, values.data() + first * cols, count * cols * sizeof(float));
-    return absl::OkStatus();
-  }));
-  EXPECT_TRUE(matrix.ok()) << matrix.status();
-  return *std::move(matrix);
+  return PackOrDie(backend, SourceInParts({}, {rows}, cols, values));
 }
 
 // A step of one slice that needs no blocks.

@@ -26,6 +26,15 @@ inline double Tolerance(const std::string& backend, Scheme scheme) {
   return 0;
 }
 
+// The same for a GPU, where the activation type decides most: `coarsest` is it, or the compute type
+// when activations are float32.
+inline double CudaTolerance(Scheme scheme, DType activations, DType coarsest) {
+  if (scheme == Scheme::kInt8) return activations == DType::kBF16 ? 1e-2 : 2e-3;
+  if (coarsest == DType::kBF16 || scheme == Scheme::kBf16) return 1e-2;
+  if (coarsest == DType::kF16 || scheme == Scheme::kFp16) return 2e-3;
+  return 1e-5;
+}
+
 }  // namespace gantry
 
 #endif  // GANTRY_TESTS_KERNELS_TOLERANCE_H_

@@ -5,7 +5,6 @@
 #include "base/dummy_weights.h"
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/dummy_weights.h"
-#include "kernels/cuda/gate.h"
 #include "kernels/cuda/gather_rows.h"
 #include "kernels/cuda/non_finite.h"
 #include "kernels/cuda/norm.h"
@@ -149,38 +148,6 @@ TEST_F(RowKernelsTest, NonFinite) {
       step.non_finite = d_noted.as<int32_t>();
       ExpectCuda(LaunchNoteNonFinite(step, type, d_x.data(), features, nullptr));
       EXPECT_EQ(FromDevice<int32_t>(d_noted), expected);
-    }
-  }
-}
-
-TEST_F(RowKernelsTest, Gate) {
-  for (CudaType in : kCudaTypes) {
-    for (CudaType out : kCudaTypes) {
-      for (int n : {5, 1000, 14336}) {
-        for (GateActivation activation :
-             {GateActivation::kSilu, GateActivation::kGelu, GateActivation::kGeluTanh}) {
-          const int rows = RandomInt(1, 9);
-          const std::vector<float> x = Rounded(in, RandomFloats(rows * 2 * n, 3));
-          const DeviceMemory d_x = OnDevice(in, x), d_out(rows * n * CudaTypeSize(out));
-          ExpectCuda(LaunchGate(activation, in, d_x.data(), rows, n, out, d_out.data(), nullptr));
-          std::vector<float> expected;
-          for (int r = 0; r < rows; ++r) {
-            for (int i = 0; i < n; ++i) {
-              const double g = x[r * 2 * n + i];
-              double value = g / (1 + std::exp(-g));
-              if (activation == GateActivation::kGelu) {
-                value = 0.5 * g * (1 + std::erf(g * M_SQRT1_2));
-              } else if (activation == GateActivation::kGeluTanh) {
-                value = 0.5 * g * (1 + std::tanh(std::sqrt(2 / M_PI) * (g + 0.044715 * g * g * g)));
-              }
-              expected.push_back(RoundTo(out, value * x[r * 2 * n + n + i]));
-            }
-          }
-          EXPECT_LE(RelativeError(FromDevice(out, d_out), expected),
-                    out == CudaType::kFloat ? 1e-6 : Epsilon(out) / 8)
-              << TypeName(in) << " to " << TypeName(out) << ", " << n;
-        }
-      }
     }
   }
 }

@@ -1,0 +1,284 @@
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "kernels/reference/reference_backend.h"
+#include "tests/kernels/cuda/backend_testing.h"
+#include "tests/kernels/tolerance.h"
+
+namespace gantry {
+namespace {
+
+using Epilogue = LinearArgs::Epilogue;
+
+struct Case {
+  MatrixFormat format;
+  DType activations = DType::kBF16;
+  std::vector<int64_t> parts;  // rows of each
+  int64_t cols = 64;
+  int64_t tokens = 1;
+  bool norm = false;
+  bool bias = false;
+  Epilogue epilogue = Epilogue::kNone;
+  bool float_out = false;
+  bool deterministic = false;
+
+  int64_t rows() const {
+    int64_t rows = 0;
+    for (const int64_t part : parts) rows += part;
+    return rows;
+  }
+  bool gated() const { return epilogue != Epilogue::kNone && epilogue != Epilogue::kAddTo; }
+  std::string ToString() const {
+    return absl::StrCat(SchemeName(format.scheme.scheme), format.scheme.double_quant ? "-dq" : "",
+                        "/", format.scheme.block_size, " compute ", DTypeName(format.compute_dtype),
+                        " activations ", DTypeName(activations), " ", rows(), "x", cols, " in ",
+                        parts.size(), ", tokens ", tokens, norm ? ", norm" : "",
+                        bias ? ", bias" : "", ", epilogue ", static_cast<int>(epilogue),
+                        float_out ? ", float out" : "", deterministic ? ", deterministic" : "");
+  }
+};
+
+struct Inputs {
+  std::vector<float> weight, x, norm, bias, out;
+};
+
+Inputs MakeInputs(const Case& c) {
+  Inputs inputs;
+  inputs.weight = RandomFloats(c.rows() * c.cols, 0.05f);
+  inputs.x = RandomOf(c.activations, c.tokens * c.cols);
+  // Some outliers, in some columns.
+  for (int64_t token = 0; token < c.tokens; token += 3) {
+    inputs.x[token * c.cols + (5 * token + 7) % c.cols] = token % 2 == 0 ? 9.0f : -12.5f;
+  }
+  for (float value : RandomFloats(c.cols, 0.1f)) inputs.norm.push_back(1 + value);
+  inputs.bias = RandomFloats(c.rows());
+  const int64_t out_cols = c.gated() ? c.rows() / 2 : c.rows();
+  inputs.out = c.epilogue == Epilogue::kAddTo ? RandomOf(c.activations, c.tokens * out_cols)
+                                              : std::vector<float>(c.tokens * out_cols, kNan);
+  return inputs;
+}
+
+std::vector<float> Product(Backend& backend, const Case& c, const Inputs& inputs) {
+  MatrixSource source = SourceInParts(c.format, c.parts, c.cols, inputs.weight);
+  source.gated = c.gated();
+  auto weight = backend.Pack(source);
+  EXPECT_TRUE(weight.ok()) << weight.status();
+  EXPECT_LE((*weight)->bytes(), backend.PackedBytes(c.format, c.rows(), c.cols));
+  const auto x = Activations(backend, inputs.x);
+  const auto norm = Filled(backend, inputs.norm);
+  const auto bias = Filled(backend, inputs.bias);
+  const auto out =
+      c.float_out ? Filled(backend, inputs.out) : Activations(backend, inputs.out);
+  LinearArgs args;
+  args.x = x.get();
+  args.norm_weight = c.norm ? norm.get() : nullptr;
+  args.norm_eps = 1e-5f;
+  args.weight = weight->get();
+  args.bias = c.bias ? bias.get() : nullptr;
+  args.epilogue = c.epilogue;
+  args.out = out.get();
+  args.float_out = c.float_out;
+  args.tokens = c.tokens;
+  EXPECT_TRUE(backend.Linear(args).ok());
+  return c.float_out ? Read(backend, *out) : ReadActivations(backend, *out);
+}
+
+class CudaLinearTest : public CudaBackendTest {
+ protected:
+  void Check(const Case& c) {
+    SCOPED_TRACE(c.ToString());
+    const Inputs inputs = MakeInputs(c);
+    const auto reference = MakeReferenceBackend();
+    const std::vector<float> expected = Product(*reference, c, inputs);
+    const auto backend = Open(c.activations, c.deterministic);
+    const std::vector<float> actual = Product(*backend, c, inputs);
+    const DType coarsest =
+        c.activations != DType::kF32 ? c.activations : c.format.compute_dtype;
+    EXPECT_LE(RelativeError(actual, expected),
+              CudaTolerance(c.format.scheme.scheme, c.activations, coarsest));
+  }
+};
+
+std::vector<MatrixFormat> Formats(DType compute) {
+  std::vector<MatrixFormat> formats;
+  for (const Scheme scheme : {Scheme::kNf4, Scheme::kFp4}) {
+    for (const bool nested : {false, true}) {
+      MatrixFormat format;
+      format.scheme.scheme = scheme;
+      format.scheme.double_quant = nested;
+      format.compute_dtype = compute;
+      formats.push_back(format);
+    }
+  }
+  for (const float threshold : {6.0f, 0.0f}) {
+    for (const bool per_batch : {false, true}) {
+      MatrixFormat format;
+      format.scheme.scheme = Scheme::kInt8;
+      format.int8_threshold = threshold;
+      format.outliers_per_batch = per_batch;
+      formats.push_back(format);
+    }
+  }
+  MatrixFormat with_values;
+  with_values.scheme.scheme = Scheme::kInt8;
+  with_values.scheme.has_fp16_weight = true;
+  formats.push_back(with_values);
+  for (const Scheme scheme : {Scheme::kFp32, Scheme::kFp16, Scheme::kBf16}) {
+    MatrixFormat format;
+    format.scheme.scheme = scheme;
+    formats.push_back(format);
+  }
+  return formats;
+}
+
+TEST_F(CudaLinearTest, EverySchemeOfEveryType) {
+  for (const DType activations : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const DType compute : {DType::kF32, DType::kF16, DType::kBF16}) {
+      for (const MatrixFormat& format : Formats(compute)) {
+        for (const int64_t tokens : {1, 9, 40}) {
+          Case c;
+          c.format = format;
+          c.activations = activations;
+          c.parts = {96, 32, 32};
+          c.cols = 192;
+          c.tokens = tokens;
+          c.norm = true;
+          Check(c);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(CudaLinearTest, EveryEpilogue) {
+  for (const MatrixFormat& format : Formats(DType::kBF16)) {
+    for (const Epilogue epilogue : {Epilogue::kNone, Epilogue::kAddTo, Epilogue::kSiluGate,
+                                    Epilogue::kGeluTanhGate, Epilogue::kGeluGate}) {
+      for (const int64_t tokens : {1, 5, 70}) {
+        Case c;
+        c.format = format;
+        c.parts = {80, 80};
+        c.cols = 128;
+        c.tokens = tokens;
+        c.bias = tokens != 1;
+        c.epilogue = epilogue;
+        Check(c);
+      }
+    }
+  }
+}
+
+TEST_F(CudaLinearTest, OddShapes) {
+  struct Shape {
+    std::vector<int64_t> parts;
+    int64_t cols;
+  };
+  const std::vector<Shape> shapes = {{{1}, 64},       {{37}, 53},   {{48, 7, 9}, 320}, {{17}, 64},
+                                     {{64, 64}, 100}, {{130}, 2048}, {{20}, 5632},      {{33}, 1}};
+  for (const MatrixFormat& format : Formats(DType::kF16)) {
+    for (const Shape& shape : shapes) {
+      for (const int64_t tokens : {1, 8, 33}) {
+        Case c;
+        c.format = format;
+        c.activations = DType::kF16;
+        c.parts = shape.parts;
+        c.cols = shape.cols;
+        c.tokens = tokens;
+        c.norm = tokens == 8;
+        c.float_out = tokens == 1;
+        Check(c);
+      }
+    }
+  }
+}
+
+TEST_F(CudaLinearTest, EveryBlockSize) {
+  for (const int64_t block_size : {32, 64, 128, 256, 4096}) {
+    for (const bool nested : {false, true}) {
+      Case c;
+      c.format.scheme.scheme = Scheme::kNf4;
+      c.format.scheme.block_size = block_size;
+      c.format.scheme.double_quant = nested;
+      c.format.compute_dtype = DType::kBF16;
+      c.parts = {64, 80};
+      c.cols = 192;
+      c.tokens = 3;
+      Check(c);
+    }
+  }
+}
+
+// More rows than a wave of blocks has tiles, more columns than shared memory takes.
+TEST_F(CudaLinearTest, LargeShapes) {
+  for (const Scheme scheme : {Scheme::kNf4, Scheme::kInt8}) {
+    for (const int64_t tokens : {1, 2, 32}) {
+      Case c;
+      c.format.scheme.scheme = scheme;
+      c.format.compute_dtype = DType::kBF16;
+      c.parts = {4400};
+      c.cols = 256;
+      c.tokens = tokens;
+      c.norm = true;
+      Check(c);
+      c.parts = {24};
+      c.cols = 14336;
+      Check(c);
+    }
+  }
+}
+
+TEST_F(CudaLinearTest, DeterministicSumsDoNotDependOnTheOtherTokens) {
+  for (const MatrixFormat& format : Formats(DType::kBF16)) {
+    if (format.outliers_per_batch) continue;
+    Case c;
+    c.format = format;
+    c.parts = {144};
+    c.cols = 256;
+    c.tokens = 75;
+    c.norm = true;
+    c.deterministic = true;
+    SCOPED_TRACE(c.ToString());
+    const Inputs inputs = MakeInputs(c);
+    const auto backend = Open(c.activations, /*deterministic=*/true);
+    const std::vector<float> together = Product(*backend, c, inputs);
+    for (const int64_t token : {0, 1, 31, 32, 47, 74}) {
+      Case alone = c;
+      alone.tokens = 1;
+      Inputs one = inputs;
+      one.x.assign(inputs.x.begin() + token * c.cols, inputs.x.begin() + (token + 1) * c.cols);
+      one.out.resize(c.rows());
+      ExpectSame(Product(*backend, alone, one),
+                 {together.begin() + token * c.rows(), together.begin() + (token + 1) * c.rows()});
+    }
+  }
+}
+
+// Without the flag too, as long as our kernels do it.
+TEST_F(CudaLinearTest, FewTokensSumInOneOrder) {
+  for (const Scheme scheme : {Scheme::kNf4, Scheme::kInt8}) {
+    Case c;
+    c.format.scheme.scheme = scheme;
+    c.format.compute_dtype = DType::kBF16;
+    c.parts = {144};
+    c.cols = 1024;
+    c.tokens = 32;
+    c.norm = true;
+    SCOPED_TRACE(c.ToString());
+    const Inputs inputs = MakeInputs(c);
+    const auto backend = Open(c.activations);
+    const std::vector<float> together = Product(*backend, c, inputs);
+    for (const int64_t tokens : {1, 3, 9, 17}) {
+      Case fewer = c;
+      fewer.tokens = tokens;
+      Inputs some = inputs;
+      some.x.resize(tokens * c.cols);
+      some.out.resize(tokens * c.rows());
+      ExpectSame(Product(*backend, fewer, some),
+                 {together.begin(), together.begin() + tokens * c.rows()});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace gantry
