@@ -235,8 +235,8 @@ class CudaBackend : public Backend {
     CheckBytes(out, layout_->rows, table.cols(), CudaTypeSize(type_), "out");
     const auto& matrix = static_cast<const CudaMatrix&>(table);
     if (matrix.layout() != CudaMatrix::Layout::kDense) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "an embedding in ", SchemeName(table.scheme()), "; expected fp32, fp16 or bf16"));
+      return absl::InvalidArgumentError(absl::StrCat("an embedding in ", SchemeName(table.scheme()),
+                                                     "; expected fp32, fp16 or bf16"));
     }
     Bind();
     return CudaStatus(
@@ -314,8 +314,7 @@ class CudaBackend : public Backend {
     const DeviceStep& step = buffers_.step();
     // Only outside of a recording: the first call of a key is not recorded.
     GANTRY_ASSIGN_OR_RETURN(
-        const bool moved,
-        ReserveAttention(AttentionWorkspaceBytes(attention, step.context_bound)));
+        const bool moved, ReserveAttention(AttentionWorkspaceBytes(attention, step.context_bound)));
     if (moved) graphs_.Clear();
     attention.workspace = attention_workspace_->data();
     if (!rotated_) {
@@ -344,10 +343,9 @@ class CudaBackend : public Backend {
     CheckBytes(&logits, requests.size(), vocab, sizeof(float), "logits");
     GANTRY_RETURN_IF_ERROR(CheckSampleRequests(requests, vocab));
     sampled_.resize(requests.size() * vocab);
-    GANTRY_RETURN_IF_ERROR(
-        Download(logits, 0,
-                 absl::MakeSpan(reinterpret_cast<char*>(sampled_.data()),
-                                sampled_.size() * sizeof(float))));
+    GANTRY_RETURN_IF_ERROR(Download(
+        logits, 0,
+        absl::MakeSpan(reinterpret_cast<char*>(sampled_.data()), sampled_.size() * sizeof(float))));
     results->assign(requests.size(), {});
     for (size_t i = 0; i < requests.size(); ++i) {
       (*results)[i] =
@@ -361,9 +359,9 @@ class CudaBackend : public Backend {
     CheckBytes(&x, layout_->rows, features, CudaTypeSize(type_), "x");
     if (layout_->rows == 0) return absl::OkStatus();
     Bind();
-    return CudaStatus(LaunchNoteNonFinite(buffers_.step(), type_, x.data(),
-                                          static_cast<int>(features), stream_),
-                      "looking for numbers that are not finite");
+    return CudaStatus(
+        LaunchNoteNonFinite(buffers_.step(), type_, x.data(), static_cast<int>(features), stream_),
+        "looking for numbers that are not finite");
   }
   absl::StatusOr<std::vector<int32_t>> NonFiniteRows() override {
     Require(layout_ != nullptr, "NonFiniteRows outside of a step");

@@ -43,10 +43,9 @@ absl::Status GraphCache::Record(cudaStream_t stream, absl::FunctionRef<absl::Sta
 }
 
 void GraphCache::DropOldest() {
-  const auto oldest =
-      std::min_element(entries_.begin(), entries_.end(), [](const auto& a, const auto& b) {
-        return a.second.last_use < b.second.last_use;
-      });
+  const auto oldest = std::min_element(
+      entries_.begin(), entries_.end(),
+      [](const auto& a, const auto& b) { return a.second.last_use < b.second.last_use; });
   if (oldest->second.graph != nullptr) cudaGraphExecDestroy(oldest->second.graph);
   entries_.erase(oldest);
 }

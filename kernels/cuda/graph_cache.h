@@ -12,8 +12,8 @@
 
 namespace gantry {
 
-// Recordings of what a step enqueues, replayed when the same step comes again with other data in the
-// same places.
+// Recordings of what a step enqueues, replayed when the same step comes again with other data in
+// the same places.
 class GraphCache {
  public:
   // All that the shape of a step's work depends on.
@@ -29,8 +29,7 @@ class GraphCache {
   ~GraphCache() { Clear(); }
   // Calls `enqueue`, which enqueues work on `stream`, the first time; records it the second; and
   // replays the recording from then on.
-  absl::Status Run(const Key& key, cudaStream_t stream,
-                   absl::FunctionRef<absl::Status()> enqueue);
+  absl::Status Run(const Key& key, cudaStream_t stream, absl::FunctionRef<absl::Status()> enqueue);
   void Forget(const void* owner);
   void Clear();
 

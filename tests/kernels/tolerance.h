@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/dtype.h"
+#include "base/packed.h"
 
 namespace gantry {
 
@@ -26,12 +27,16 @@ inline double Tolerance(const std::string& backend, Scheme scheme) {
   return 0;
 }
 
-// The same for a GPU, where the activation type decides most: `coarsest` is it, or the compute type
-// when activations are float32.
-inline double CudaTolerance(Scheme scheme, DType activations, DType coarsest) {
-  if (scheme == Scheme::kInt8) return activations == DType::kBF16 ? 1e-2 : 2e-3;
-  if (coarsest == DType::kBF16 || scheme == Scheme::kBf16) return 1e-2;
-  if (coarsest == DType::kF16 || scheme == Scheme::kFp16) return 2e-3;
+// The same for a product on a GPU. What decides is the coarsest of the types that numbers are
+// rounded to; and of int8, whether x is normalised first: an ulp of the norm then moves a code now
+// and then, by 1/127 of the largest.
+inline double CudaTolerance(Scheme scheme, DType compute, DType activations, bool norm) {
+  const auto any = [&](DType dtype, Scheme stored) {
+    return activations == dtype || (IsFourBit(scheme) && compute == dtype) || scheme == stored;
+  };
+  if (scheme == Scheme::kInt8 && norm) return 2e-2;
+  if (any(DType::kBF16, Scheme::kBf16)) return 1e-2;
+  if (any(DType::kF16, Scheme::kFp16) || scheme == Scheme::kInt8) return 3e-3;
   return 1e-5;
 }
 

@@ -47,11 +47,11 @@ inline std::unique_ptr<Buffer> Activations(Backend& backend, const std::vector<f
     bits[i] = dtype == DType::kF16 ? FloatToF16(values[i]) : FloatToBF16(values[i]);
   }
   std::unique_ptr<Buffer> buffer = *backend.Allocate(bits.size() * 2);
-  EXPECT_TRUE(backend
-                  .Upload(absl::MakeConstSpan(reinterpret_cast<const char*>(bits.data()),
-                                              bits.size() * 2),
-                          buffer.get(), 0)
-                  .ok());
+  EXPECT_TRUE(
+      backend
+          .Upload(absl::MakeConstSpan(reinterpret_cast<const char*>(bits.data()), bits.size() * 2),
+                  buffer.get(), 0)
+          .ok());
   EXPECT_TRUE(backend.Synchronize().ok());
   return buffer;
 }
@@ -62,8 +62,7 @@ inline std::vector<float> ReadActivations(Backend& backend, const Buffer& buffer
   std::vector<uint16_t> bits(buffer.bytes() / 2);
   EXPECT_TRUE(
       backend
-          .Download(buffer, 0,
-                    absl::MakeSpan(reinterpret_cast<char*>(bits.data()), buffer.bytes()))
+          .Download(buffer, 0, absl::MakeSpan(reinterpret_cast<char*>(bits.data()), buffer.bytes()))
           .ok());
   std::vector<float> values(bits.size());
   ToFloat(dtype, bits.data(), bits.size(), values.data());

@@ -66,8 +66,8 @@ TEST_F(CudaBackendTest, AttendsAsTheReference) {
     const auto cache = *backend->MakeKvCache(shape);
     EXPECT_EQ(cache->bytes(), backend->KvCacheBytes(shape));
     int position[2] = {0, 0};
-    for (const std::vector<int>& rows : std::vector<std::vector<int>>{
-             {37, 5}, {1, 1}, {90, 1}, {1, 1}, {1, 20}, {1, 1}}) {
+    for (const std::vector<int>& rows :
+         std::vector<std::vector<int>>{{37, 5}, {1, 1}, {90, 1}, {1, 1}, {1, 20}, {1, 1}}) {
       StepLayout layout;
       layout.ropes.resize(1);
       for (int i = 0; i < kHeadDim / 2; ++i) {

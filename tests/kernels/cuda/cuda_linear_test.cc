@@ -68,8 +68,7 @@ std::vector<float> Product(Backend& backend, const Case& c, const Inputs& inputs
   const auto x = Activations(backend, inputs.x);
   const auto norm = Filled(backend, inputs.norm);
   const auto bias = Filled(backend, inputs.bias);
-  const auto out =
-      c.float_out ? Filled(backend, inputs.out) : Activations(backend, inputs.out);
+  const auto out = c.float_out ? Filled(backend, inputs.out) : Activations(backend, inputs.out);
   LinearArgs args;
   args.x = x.get();
   args.norm_weight = c.norm ? norm.get() : nullptr;
@@ -93,10 +92,8 @@ class CudaLinearTest : public CudaBackendTest {
     const std::vector<float> expected = Product(*reference, c, inputs);
     const auto backend = Open(c.activations, c.deterministic);
     const std::vector<float> actual = Product(*backend, c, inputs);
-    const DType coarsest =
-        c.activations != DType::kF32 ? c.activations : c.format.compute_dtype;
     EXPECT_LE(RelativeError(actual, expected),
-              CudaTolerance(c.format.scheme.scheme, c.activations, coarsest));
+              CudaTolerance(c.format.scheme.scheme, c.format.compute_dtype, c.activations, c.norm));
   }
 };
 
@@ -174,7 +171,7 @@ TEST_F(CudaLinearTest, OddShapes) {
     std::vector<int64_t> parts;
     int64_t cols;
   };
-  const std::vector<Shape> shapes = {{{1}, 64},       {{37}, 53},   {{48, 7, 9}, 320}, {{17}, 64},
+  const std::vector<Shape> shapes = {{{1}, 64},       {{37}, 53},    {{48, 7, 9}, 320}, {{17}, 64},
                                      {{64, 64}, 100}, {{130}, 2048}, {{20}, 5632},      {{33}, 1}};
   for (const MatrixFormat& format : Formats(DType::kF16)) {
     for (const Shape& shape : shapes) {

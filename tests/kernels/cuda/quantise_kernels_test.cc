@@ -119,11 +119,12 @@ TEST_F(QuantiseKernelsTest, DequantiseFourBit) {
             for (int i = 0; i < packed.blocks(); ++i) {
               packed.absmax_codes.push_back(RandomInt(0, 255));
             }
-            packed.nested_absmax = RandomFloats((packed.blocks() + 255) / 256);
+            packed.nested_absmax = RandomFloats((packed.blocks() + 255) / 256, 0.05f);
             packed.nested_map = {DynamicMap().begin(), DynamicMap().end()};
             packed.nested_offset = 0.07f;
           } else {
             packed.absmax = RandomFloats(packed.blocks());
+            for (float& value : packed.absmax) value = std::fabs(value);
           }
           const std::vector<float> absmax = packed.Absmax();
           std::vector<float> expected;
