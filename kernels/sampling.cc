@@ -7,31 +7,13 @@
 #include <map>
 #include <numeric>
 
+#include "kernels/candidates.h"
+
 namespace gantry {
 namespace {
 
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr float kNever = -std::numeric_limits<float>::infinity();
-
-// Philox4x32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), with key
-// `seed` and counter `position`; 53 bits of it as a number in [0, 1).
-double UniformDraw(uint64_t seed, uint64_t position) {
-  uint32_t counter[4] = {static_cast<uint32_t>(position), static_cast<uint32_t>(position >> 32), 0,
-                         0};
-  uint32_t key[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t a = uint64_t{0xD2511F53} * counter[0];
-    const uint64_t b = uint64_t{0xCD9E8D57} * counter[2];
-    const uint32_t next[4] = {
-        static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b),
-        static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(a)};
-    std::copy(next, next + 4, counter);
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  const uint64_t bits = uint64_t{counter[0]} << 32 | counter[1];
-  return static_cast<double>(bits >> 11) * 0x1p-53;
-}
 
 // Logits after penalties and suppressed tokens. Finite unless suppressed.
 std::vector<float> Process(absl::Span<const float> logits, const SampleRequest& request) {
@@ -72,36 +54,6 @@ int32_t ArgMax(absl::Span<const float> scores) {
   return std::max_element(scores.begin(), scores.end()) - scores.begin();
 }
 
-struct Candidate {
-  int32_t id;
-  double weight;  // probability before normalisation; the most likely token has 1
-};
-
-// Moves the most likely candidates whose weights reach `target`, as few as possible and at least
-// one, to the front and returns their number. Linear in the number of candidates: halves are split
-// off, not sorted.
-size_t MostLikelyFirst(std::vector<Candidate>* candidates, double target) {
-  const auto more_likely = [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
-  };
-  auto first = candidates->begin();
-  auto last = candidates->end();
-  double kept = 0;  // weight before `first`; what is behind `last` is not needed
-  while (last - first > 1) {
-    const auto middle = first + (last - first) / 2;
-    std::nth_element(first, middle, last, more_likely);
-    double sum = 0;
-    for (auto it = first; it != middle; ++it) sum += it->weight;
-    if (kept + sum >= target) {
-      last = middle;
-    } else {
-      kept += sum;
-      first = middle;
-    }
-  }
-  return first - candidates->begin() + 1;
-}
-
 // Tokens that may be chosen, by ascending id.
 std::vector<Candidate> Candidates(absl::Span<const float> scores, const SamplingParams& params) {
   const size_t vocab = scores.size();
@@ -113,27 +65,18 @@ std::vector<Candidate> Candidates(absl::Span<const float> scores, const Sampling
                      std::greater<float>());
     least = std::max(least, sorted[params.top_k - 1]);
   }
-  const double best = scores[ArgMax(scores)];
+  const float best = scores[ArgMax(scores)];
   std::vector<Candidate> candidates;
   candidates.reserve(params.top_k > 0 ? 0 : vocab);
   double total = 0;
   for (size_t id = 0; id < vocab; ++id) {
     if (!(scores[id] >= least)) continue;
-    const double weight = std::exp((scores[id] - best) / params.temperature);
+    const double weight = CandidateWeight(scores[id], best, params.temperature);
     candidates.push_back({static_cast<int32_t>(id), weight});
     total += weight;
   }
-  if (params.top_p < 1) {
-    candidates.resize(MostLikelyFirst(&candidates, params.top_p * total), {});
-    std::sort(candidates.begin(), candidates.end(),
-              [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
-  }
-  if (params.min_p > 0) {
-    const double least_weight = std::min(params.min_p, 1.0f);
-    candidates.erase(std::remove_if(candidates.begin(), candidates.end(),
-                                    [&](const Candidate& c) { return c.weight < least_weight; }),
-                     candidates.end());
-  }
+  if (params.top_p < 1) KeepMostLikely(params.top_p * total, &candidates);
+  if (params.min_p > 0) DropUnlikely(params.min_p, &candidates);
   return candidates;
 }
 
@@ -141,19 +84,7 @@ int32_t Choose(absl::Span<const float> scores, const SampleRequest& request) {
   const int32_t best = ArgMax(scores);
   // Everything suppressed leaves nothing to draw from; the lowest id stands for that.
   if (!(request.params.temperature > 0) || scores[best] == kNever) return best;
-  const std::vector<Candidate> candidates = Candidates(scores, request.params);
-  double total = 0;
-  for (const Candidate& candidate : candidates) total += candidate.weight;
-  const double draw = UniformDraw(request.params.seed, request.position) * total;
-  double sum = 0;
-  int32_t last = best;
-  for (const Candidate& candidate : candidates) {
-    if (candidate.weight == 0) continue;
-    last = candidate.id;
-    sum += candidate.weight;
-    if (draw < sum) break;
-  }
-  return last;
+  return Draw(Candidates(scores, request.params), request);
 }
 
 }  // namespace
