@@ -9,12 +9,13 @@ endif()
 set(files LICENSE README.md SECURITY.md deploy/demo/model deploy/make_certs.sh)
 if(GANTRY_TESTS)
   list(APPEND targets golden_client)
-  foreach(folder bench kernels/cuda)
-    if(EXISTS ${CMAKE_BINARY_DIR}/tests/${folder})
+  if(CMAKE_CUDA_COMPILER)
+    foreach(folder bench kernels/cuda)
       get_property(tests DIRECTORY tests/${folder} PROPERTY BUILDSYSTEM_TARGETS)
+      list(FILTER tests INCLUDE REGEX cuda)
       list(APPEND targets ${tests})
-    endif()
-  endforeach()
+    endforeach()
+  endif()
   list(APPEND files tests/run_gpu.sh tests/gpu tests/integration/cluster.py tests/bench/models
     tests/testdata/demo)
   # Of the reference data what the tests on a GPU read.
@@ -30,15 +31,17 @@ install(TARGETS ${targets} gantry_sentencepiece
   RUNTIME_DEPENDENCY_SET gantry_libraries
   RUNTIME DESTINATION bin ${in_bundle}
   LIBRARY DESTINATION bin ${in_bundle})
-# The C library and the driver belong to the machine. So does cuBLAS as a rule.
-set(left_out "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|util)\\.so" "^libcuda\\.so" "^libnvidia")
-if(NOT GANTRY_BUNDLE_CUDA_LIBRARIES)
-  list(APPEND left_out "^libcublas")
-endif()
+# The C library and the driver belong to the machine.
 install(RUNTIME_DEPENDENCY_SET gantry_libraries
-  PRE_EXCLUDE_REGEXES ${left_out}
-  DIRECTORIES ${CUDAToolkit_LIBRARY_DIR}
+  PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|util)\\.so" "^libcuda\\.so"
   LIBRARY DESTINATION lib ${in_bundle})
+# Opened when it is needed, so that no program names it.
+if(GANTRY_BUNDLE_CUDA_LIBRARIES AND CMAKE_CUDA_COMPILER)
+  foreach(library cublas cublasLt)
+    get_filename_component(file ${CUDA_${library}_LIBRARY} REALPATH)
+    install(FILES ${file} DESTINATION lib RENAME lib${library}.so.${CUDAToolkit_VERSION_MAJOR} ${in_bundle})
+  endforeach()
+endif()
 # As in the repository, so that scripts find their files in both.
 foreach(file ${files})
   get_filename_component(folder ${file} DIRECTORY)

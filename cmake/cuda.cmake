@@ -40,6 +40,6 @@ foreach(library cudart_static cublas cublasLt)
       "GPU workers out with -DGANTRY_CUDA=OFF")
   endif()
 endforeach()
-# cuBLAS: of this machine, and on another where NVIDIA's installer puts it.
+# cuBLAS is opened when it is needed: that of this machine, and on another where NVIDIA's installer puts it.
 list(APPEND CMAKE_INSTALL_RPATH ${CUDAToolkit_LIBRARY_DIR} /usr/local/cuda/lib64)
 list(REMOVE_DUPLICATES CMAKE_INSTALL_RPATH)

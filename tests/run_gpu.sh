@@ -153,13 +153,10 @@ python() {
 }
 
 find_cublas() {
-  local folders name
+  local folders
   folders=$(python3 -c 'import glob, nvidia; print(":".join(f for p in nvidia.__path__ for f in glob.glob(p + "/*/lib")))' \
     2>/dev/null || true)
   [[ -z $folders ]] || export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folders
-  for name in $(ldd "$bundle"/bin/worker | awk '/not found/ { print $1 }'); do
-    fail "$name is neither in LD_LIBRARY_PATH nor in /usr/local/cuda/lib64 nor among the packages of python3"
-  done
 }
 
 run_tests() {
@@ -171,7 +168,7 @@ run_tests() {
 }
 
 run_sanitizer() {
-  local tool program part=()
+  local tool program seconds=240 part=()
   PATH=$PATH:/usr/local/cuda/bin
   if ! command -v compute-sanitizer >/dev/null; then
     row sanitizer compute-sanitizer "not found in PATH or /usr/local/cuda/bin" "" "" FAILED
@@ -179,9 +176,12 @@ run_sanitizer() {
   fi
   for tool in memcheck racecheck initcheck; do
     # The other two take many times as long: every eighth test.
-    if [[ $tool != memcheck || ${#quick[@]} -gt 0 ]]; then part=(GTEST_TOTAL_SHARDS=8 GTEST_SHARD_INDEX=0); fi
+    if [[ $tool != memcheck || ${#quick[@]} -gt 0 ]]; then
+      seconds=120
+      part=(GTEST_TOTAL_SHARDS=8 GTEST_SHARD_INDEX=0)
+    fi
     for program in "$bundle"/bin/*cuda*_test; do
-      gtest sanitizer "$tool $(basename "$program")" 240 env GANTRY_REQUIRE_GPU=1 "${part[@]}" \
+      gtest sanitizer "$tool $(basename "$program")" "$seconds" env GANTRY_REQUIRE_GPU=1 "${part[@]}" \
         compute-sanitizer --tool "$tool" --error-exitcode 9 "$program" --gtest_filter="$filter"
     done
   done

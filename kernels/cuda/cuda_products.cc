@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "kernels/cuda/convert.h"
+#include "kernels/cuda/cublas_library.h"
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/dequantise.h"
 #include "kernels/cuda/finish.h"
@@ -68,6 +69,7 @@ absl::Status Grow(size_t bytes, std::unique_ptr<CudaBuffer>* buffer, bool* moved
 
 absl::StatusOr<std::unique_ptr<CudaProducts>> CudaProducts::Create(Device device,
                                                                    cudaStream_t stream) {
+  GANTRY_RETURN_IF_ERROR(OpenCublas());
   std::unique_ptr<CudaProducts> products(new CudaProducts(device, stream));
   GANTRY_RETURN_IF_ERROR(CublasStatus(cublasCreate(&products->cublas_), "starting"));
   GANTRY_RETURN_IF_ERROR(CublasStatus(cublasSetStream(products->cublas_, stream), "starting"));

@@ -26,7 +26,6 @@ TARGETS = {
 }
 # Weights that a token is multiplied with, in 10^9: of the layers, and of lm_head, which is not quantised.
 WEIGHTS = {
-    "two-layers": (0.0021, 0.0005),
     "tinyllama-1.1b": (0.969, 0.066),
     "phi-3-mini": (3.62, 0.099),
     "llama-3-8b": (6.98, 0.525),

@@ -34,10 +34,10 @@ def number(value):
 
 
 def brief(error):
-    """The first line of an error that goes on with logs, and the last that a log has of one."""
+    """The first line of an error that goes on with logs, and what the logs say of one last."""
     lines = str(error).splitlines() or [type(error).__name__]
     logged = [line for line in lines[1:] if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return " ".join(lines[:1] + logged[-1:])[:160]
+    return " ".join(lines[:1] + (logged[-1:] or lines[1:2]))[:120]
 
 
 def main():

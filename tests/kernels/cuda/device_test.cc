@@ -1,7 +1,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kernels/cuda/cuda_backend.h"
-#include "tests/kernels/cuda/gpu.h"
+#include "tests/kernels/cuda/device_testing.h"
 #include "tests/status_matchers.h"
 
 namespace gantry {
@@ -9,7 +9,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST(CudaDeviceTest, NamesTheGpuThatThereIsNot) {
+TEST(NoDeviceTest, IsNamed) {
   const absl::Status described = DescribeCudaDevice(4096).status();
   EXPECT_FALSE(described.ok());
   EXPECT_THAT(described.message(), HasSubstr("cuda:4096"));
@@ -18,8 +18,7 @@ TEST(CudaDeviceTest, NamesTheGpuThatThereIsNot) {
   EXPECT_THAT(made.message(), HasSubstr("cuda:4096"));
 }
 
-TEST(CudaDeviceTest, DescribesTheGpu) {
-  GANTRY_NEEDS_GPUS(1);
+TEST_F(DeviceTest, IsDescribed) {
   GANTRY_ASSERT_OK_AND_ASSIGN(const CudaDeviceInfo info, DescribeCudaDevice(0));
   EXPECT_FALSE(info.name.empty());
   EXPECT_GE(10 * info.major + info.minor, 75);
