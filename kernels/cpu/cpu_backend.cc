@@ -5,6 +5,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "kernels/cpu/attention.h"
+#include "kernels/cpu/four_bit_matrix.h"
+#include "kernels/cpu/int8_matrix.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/cpu/kv_blocks.h"
 #include "kernels/cpu/linear.h"
@@ -24,14 +26,16 @@ class CpuBackend : public HostBackend {
 
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
     GANTRY_RETURN_IF_ERROR(CheckFormat(source.format));
-    if (source.format.scheme.scheme != Scheme::kFp32) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(name(), " has no ", SchemeName(source.format.scheme.scheme)));
-    }
+    const Scheme scheme = source.format.scheme.scheme;
+    if (IsFourBit(scheme)) return FourBitMatrix::Pack(source, &pool_);
+    if (scheme == Scheme::kInt8) return Int8Matrix::Pack(source, &pool_);
     return PackedMatrix::Pack(source, &pool_);
   }
   size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const override {
-    return PackedMatrix::Bytes(rows, cols);
+    const Scheme scheme = format.scheme.scheme;
+    if (IsFourBit(scheme)) return FourBitMatrix::Bytes(format, rows, cols);
+    if (scheme == Scheme::kInt8) return Int8Matrix::Bytes(format, rows, cols);
+    return PackedMatrix::Bytes(format, rows, cols);
   }
 
   absl::StatusOr<std::unique_ptr<KvCache>> MakeKvCache(const KvCacheShape& shape) override {
@@ -46,6 +50,7 @@ class CpuBackend : public HostBackend {
   absl::Status Embed(const Matrix& table, Buffer* out) override {
     const std::vector<int32_t>& token_ids = layout().token_ids;
     GANTRY_RETURN_IF_ERROR(CheckTokenIds(token_ids, table.rows()));
+    GANTRY_RETURN_IF_ERROR(CheckEmbeddingTable(table));
     CheckBytes(out, token_ids.size(), table.cols(), sizeof(float), "out");
     for (size_t i = 0; i < token_ids.size(); ++i) {
       static_cast<const PackedMatrix&>(table).CopyRow(token_ids[i],

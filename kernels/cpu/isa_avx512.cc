@@ -30,7 +30,36 @@ inline V ScaleByPowerOfTwo(V x, V shifted) {
                                               _mm512_slli_epi32(_mm512_castps_si512(shifted), 23)));
 }
 
+// 16 floats for the 16 codes of 4 bits.
+using Book = __m512;
+inline Book LoadBook(const float* p) { return _mm512_loadu_ps(p); }
+// The values of the low and of the high halves of 16 bytes. Of an index the low 4 bits count.
+inline void LookUp(Book book, const uint8_t* codes, V* low, V* high) {
+  const __m512i pairs =
+      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+  *low = _mm512_permutexvar_ps(pairs, book);
+  *high = _mm512_permutexvar_ps(_mm512_srli_epi32(pairs, 4), book);
+}
+inline V LoadF16(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+inline V LoadBf16(const uint16_t* p) {
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+inline V RoundF16(V x) { return _mm512_cvtph_ps(_mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT)); }
+inline V RoundFiniteBf16(V x) {
+  const __m512i bits = _mm512_castps_si512(x);
+  const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+  const __m512i sum = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
+  return _mm512_castsi512_ps(_mm512_and_si512(sum, _mm512_set1_epi32(-65536)));
+}
+inline V RoundBf16(V x) {
+  return _mm512_mask_mov_ps(RoundFiniteBf16(x), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
+}
+
 #include "kernels/cpu/isa_kernels.inc"
+#include "kernels/cpu/isa_schemes.inc"
 
 using TileFunction = void (*)(int64_t, const float*, int64_t, const float*, int64_t, float*,
                               int64_t, bool);
@@ -56,7 +85,25 @@ void RowTile(int rows, int width, int64_t depth, const float* a, int64_t lda, co
   tiles[rows - 1](depth, a, lda, b, ldb, c, ldc, add);
 }
 
-constexpr Isa kIsa = {"avx512", 12, Tile, RowTile, RmsNorm, Softmax, SiluGate, Sum};
+// The products of bytes come from another file: not every CPU with AVX-512 has those instructions.
+constexpr Isa kIsa = {.name = "avx512",
+                      .tile_rows = 12,
+                      .tile = Tile,
+                      .row_tile = RowTile,
+                      .rms_norm = RmsNorm,
+                      .softmax = Softmax,
+                      .silu_gate = SiluGate,
+                      .round = Round,
+                      .widen = Widen,
+                      .expand_4bit = ExpandFourBit,
+                      .int8_absmax = Int8Absmax,
+                      .int8_codes = Int8Codes,
+                      .int8_tile = nullptr,
+                      .int8_rows = 0,
+                      .int8_scale = Int8Scale,
+                      .int8_column = Int8Column,
+                      .int8_outliers = Int8Outliers,
+                      .sum = Sum};
 
 }  // namespace
 

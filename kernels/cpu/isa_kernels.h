@@ -18,6 +18,22 @@ inline constexpr int kMostTileRows = 16;
 // alone and rounding errors grow with the block.
 inline constexpr int64_t kDepth = 256;
 
+// Columns of int8 that one 32-bit product takes.
+inline constexpr int64_t kInt8Group = 4;
+// Weights in int8 are held as code + 128.
+inline constexpr int kInt8Offset = 128;
+
+// To the nearest value of a 16-bit float, ties to even.
+enum class Rounding { kNone, kF16, kBf16 };
+
+// What turns integer products of one token and a panel into numbers.
+struct Int8Scales {
+  int32_t code_sum;   // of the token's codes
+  float absmax;       // of the token
+  const float* scb;   // [32]
+  const float* bias;  // [32], in fp16
+};
+
 // The inner loops for one instruction set. AVX-512 and AVX2 give equal bits; portable has no fused
 // multiply-add and rounds more often.
 struct Isa {
@@ -39,14 +55,48 @@ struct Isa {
   float (*softmax)(float* scores, int64_t n, int64_t begin, int64_t end, float scale);
   // gate[n] = silu(gate) * up. Requires n to be a multiple of 16.
   void (*silu_gate)(float* gate, const float* up, int64_t n);
+  // x[n] rounded in place.
+  void (*round)(Rounding rounding, int64_t n, float* x);
+  // out[n] = from[n], which are the bits of fp16 (kF16) or bf16 (kBf16). Requires n to be a
+  // multiple of 32.
+  void (*widen)(Rounding type, const uint16_t* from, int64_t n, float* out);
+  // out[depth, 32] = book[code] * absmax, rounded. codes: [depth, 16], the low half of byte i for
+  // row i of the panel and the high one for row i + 16; book: [16]; absmax: [32].
+  void (*expand_4bit)(Rounding rounding, const uint8_t* codes, const float* book,
+                      const float* absmax, int64_t depth, float* out);
+
+  // The largest |x| below `limit`; sets flags[n] to whether an element is not below it.
+  float (*int8_absmax)(const float* x, int64_t n, float limit, uint8_t* flags);
+  // codes[n] = rint(x * scale), 0 where flagged; returns their sum.
+  int32_t (*int8_codes)(const float* x, const uint8_t* flags, int64_t n, float scale,
+                        int8_t* codes);
+  // c[rows, 32] = sums of a (b + 128) over 4 * groups columns, modulo 2^32; a: [rows, 4 * groups],
+  // rows lda apart; b: [groups, 32, 4]. Requires rows in [1, int8_rows].
+  void (*int8_tile)(int rows, int64_t groups, const int8_t* a, int64_t lda, const uint8_t* b,
+                    int32_t* c);
+  int int8_rows;
+  // out[32] = products * absmax * SCB / 127^2 + bias, rounded to fp16.
+  void (*int8_scale)(const int32_t* products, const Int8Scales& scales, float* out);
+  // out[32] = what column `lane` of b, [32, 4] in int8, stands for, rounded to fp16.
+  void (*int8_column)(const uint8_t* b, int lane, const float* scb, float* out);
+  // out[32] += the sum of x[i] * columns[index[i]], each [32], then rounded to fp16.
+  void (*int8_outliers)(int64_t count, const int32_t* index, const float* x, const float* columns,
+                        float* out);
   // Sum of x[n] as fast as memory delivers it. Requires n to be a multiple of 128.
   float (*sum)(const float* x, int64_t n);
+};
+
+// int8_tile with the instructions for products of bytes (AVX-512 VNNI), and its int8_rows.
+struct Int8Tile {
+  decltype(Isa::int8_tile) run;
+  int rows;
 };
 
 // Null when the compiler has no such instructions. Whether the CPU has them is the caller's matter.
 const Isa* Avx512Isa();
 const Isa* Avx2Isa();
 const Isa* PortableIsa();
+const Int8Tile* VnniInt8Tile();
 
 }  // namespace gantry
 

@@ -63,7 +63,89 @@ inline V ScaleByPowerOfTwo(V x, V shifted) {
   });
 }
 
+// 16 floats for the 16 codes of 4 bits.
+using Book = const float*;
+inline Book LoadBook(const float* p) { return p; }
+// The values of the low and of the high halves of 16 bytes.
+inline void LookUp(Book book, const uint8_t* codes, V* low, V* high) {
+  for (int i = 0; i < kLanes; ++i) {
+    low->part[i / 4][i % 4] = book[codes[i] & 15];
+    high->part[i / 4][i % 4] = book[codes[i] >> 4];
+  }
+}
+
+inline float FromBits(uint32_t bits) {
+  float x;
+  __builtin_memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+inline uint32_t Bits(float x) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, sizeof(bits));
+  return bits;
+}
+template <typename Op>
+inline V Each(V x, Op op) {
+  for (int i = 0; i < kLanes; ++i) x.part[i / 4][i % 4] = op(x.part[i / 4][i % 4]);
+  return x;
+}
+
+inline float F16(uint16_t bits) {
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
+  // The exponent moved up by 112 through a product that also makes subnormals right.
+  const float magnitude = FromBits(static_cast<uint32_t>(bits & 0x7fff) << 13) * 0x1p112f;
+  const uint32_t special = (bits & 0x7c00) == 0x7c00 ? 0x7f800000 : 0;
+  return FromBits(Bits(magnitude) | special | sign);
+}
+inline V LoadF16(const uint16_t* p) {
+  V out;
+  for (int i = 0; i < kLanes; ++i) out.part[i / 4][i % 4] = F16(p[i]);
+  return out;
+}
+inline V LoadBf16(const uint16_t* p) {
+  V out;
+  for (int i = 0; i < kLanes; ++i) {
+    out.part[i / 4][i % 4] = FromBits(static_cast<uint32_t>(p[i]) << 16);
+  }
+  return out;
+}
+inline V RoundF16(V x) {
+  return Each(x, [](float value) {
+    const uint32_t bits = Bits(value);
+    const uint32_t sign = bits & 0x80000000;
+    const uint32_t magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) return value;
+    if (magnitude >= 0x477ff000) return FromBits(sign | 0x7f800000);  // rounds past 65504
+    if (magnitude < 0x38800000) {                                     // in units of 2^-24
+      return FromBits(sign | Bits(FromBits(magnitude) + 0.75f - 0.75f));
+    }
+    return FromBits(sign | ((magnitude + 0xfff + (magnitude >> 13 & 1)) & ~0x1fffu));
+  });
+}
+inline V RoundFiniteBf16(V x) {
+  return Each(x, [](float value) {
+    const uint32_t bits = Bits(value);
+    return FromBits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000);
+  });
+}
+inline V RoundBf16(V x) {
+  const V rounded = RoundFiniteBf16(x);
+  return Map([&](int i) { return Select(x.part[i] == x.part[i], rounded.part[i], x.part[i]); });
+}
+
 #include "kernels/cpu/isa_kernels.inc"
+#include "kernels/cpu/isa_schemes.inc"
+
+void Int8TileRows(int, int64_t groups, const int8_t* a, int64_t, const uint8_t* b, int32_t* c) {
+  for (int64_t i = 0; i < kPanel; ++i) c[i] = 0;
+  for (int64_t g = 0; g < groups; ++g, a += kInt8Group, b += kPanel * kInt8Group) {
+    for (int64_t i = 0; i < kPanel; ++i) {
+      int32_t sum = 0;
+      for (int64_t k = 0; k < kInt8Group; ++k) sum += a[k] * b[i * kInt8Group + k];
+      c[i] = static_cast<int32_t>(static_cast<uint32_t>(c[i]) + static_cast<uint32_t>(sum));
+    }
+  }
+}
 
 using TileFunction = void (*)(int64_t, const float*, int64_t, const float*, int64_t, float*,
                               int64_t, bool);
@@ -77,7 +159,24 @@ constexpr int kWideRows = 1;
 
 #include "kernels/cpu/isa_narrow_tiles.inc"
 
-constexpr Isa kIsa = {"portable", 3, Tile, AnyTile<true>, RmsNorm, Softmax, SiluGate, Sum};
+constexpr Isa kIsa = {.name = "portable",
+                      .tile_rows = 3,
+                      .tile = Tile,
+                      .row_tile = AnyTile<true>,
+                      .rms_norm = RmsNorm,
+                      .softmax = Softmax,
+                      .silu_gate = SiluGate,
+                      .round = Round,
+                      .widen = Widen,
+                      .expand_4bit = ExpandFourBit,
+                      .int8_absmax = Int8Absmax,
+                      .int8_codes = Int8Codes,
+                      .int8_tile = Int8TileRows,
+                      .int8_rows = 1,
+                      .int8_scale = Int8Scale,
+                      .int8_column = Int8Column,
+                      .int8_outliers = Int8Outliers,
+                      .sum = Sum};
 
 }  // namespace
 

@@ -8,20 +8,17 @@
 #include "kernels/part_reader.h"
 
 namespace gantry {
-
 namespace {
 
-// The system finds and clears pages when they are first written, which on a virtual machine may
-// take longer than all the rest of loading: all threads do it.
-void TouchPages(const HostMemory& memory, ThreadPool* pool) {
-  constexpr size_t kPiece = size_t{2} << 20;
-  constexpr size_t kPage = 4096;
-  volatile char* data = static_cast<char*>(memory.data());
-  pool->ParallelFor((memory.bytes() + kPiece - 1) / kPiece, 1,
-                    [&](int64_t begin, int64_t end, int) {
-                      const size_t last = std::min(memory.bytes(), end * kPiece);
-                      for (size_t at = begin * kPiece; at < last; at += kPage) data[at] = 0;
-                    });
+size_t ElementBytes(Scheme scheme) { return scheme == Scheme::kFp32 ? 4 : 2; }
+
+// Rows [count, cols] to the panel's columns, rounded to the type that Narrow makes.
+template <typename T, typename Narrow>
+void Transpose(const float* rows, int64_t count, int64_t cols, T* panel, Narrow narrow) {
+  for (int64_t row = 0; row < count; ++row) {
+    const float* from = rows + row * cols;
+    for (int64_t k = 0; k < cols; ++k) panel[k * kPanel + row] = narrow(from[k]);
+  }
 }
 
 }  // namespace
@@ -30,9 +27,10 @@ absl::StatusOr<std::unique_ptr<Matrix>> PackedMatrix::Pack(const MatrixSource& s
                                                            ThreadPool* pool) {
   const int64_t largest = std::numeric_limits<int64_t>::max() - kPanel;
   const int64_t padded_rows =
-      source.rows > 0 ? (std::min(source.rows, largest) + kPanel - 1) / kPanel * kPanel : 0;
+      source.rows > 0 ? CountPanels(std::min(source.rows, largest)) * kPanel : 0;
+  const Scheme scheme = source.format.scheme.scheme;
   GANTRY_ASSIGN_OR_RETURN(size_t bytes,
-                          CheckedArea(padded_rows, source.cols, sizeof(float), "a weight"));
+                          CheckedArea(padded_rows, source.cols, ElementBytes(scheme), "a weight"));
   GANTRY_ASSIGN_OR_RETURN(HostMemory values, HostMemory::Allocate(bytes));
   GANTRY_ASSIGN_OR_RETURN(HostMemory rows,
                           HostMemory::Allocate(kPanel * source.cols * sizeof(float)));
@@ -42,18 +40,40 @@ absl::StatusOr<std::unique_ptr<Matrix>> PackedMatrix::Pack(const MatrixSource& s
   for (int64_t first = 0; first < source.rows; first += kPanel) {
     const int64_t count = std::min(kPanel, source.rows - first);
     GANTRY_RETURN_IF_ERROR(reader.Read(first, count, rows.floats()));
-    float* panel = values.floats() + first * source.cols;
-    for (int64_t row = 0; row < count; ++row) {
-      const float* from = rows.floats() + row * source.cols;
-      for (int64_t k = 0; k < source.cols; ++k) panel[k * kPanel + row] = from[k];
+    const int64_t at = first * source.cols;
+    uint16_t* half = static_cast<uint16_t*>(values.data()) + at;
+    if (scheme == Scheme::kFp32) {
+      Transpose(rows.floats(), count, source.cols, values.floats() + at, [](float x) { return x; });
+    } else if (scheme == Scheme::kFp16) {
+      Transpose(rows.floats(), count, source.cols, half, FloatToF16);
+    } else {
+      Transpose(rows.floats(), count, source.cols, half, FloatToBF16);
     }
   }
   return std::unique_ptr<Matrix>(new PackedMatrix(source, std::move(values)));
 }
 
+size_t PackedMatrix::Bytes(const MatrixFormat& format, int64_t rows, int64_t cols) {
+  return CountPanels(rows) * kPanel * cols * ElementBytes(format.scheme.scheme);
+}
+
+const float* PackedMatrix::Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
+                                   float* scratch) const {
+  const int64_t at = (panel * cols_ + first) * kPanel;
+  if (scheme() == Scheme::kFp32) return values_.floats() + at;
+  isa.widen(scheme() == Scheme::kFp16 ? Rounding::kF16 : Rounding::kBf16,
+            static_cast<const uint16_t*>(values_.data()) + at, depth * kPanel, scratch);
+  return scratch;
+}
+
 void PackedMatrix::CopyRow(int64_t i, float* out) const {
-  const float* from = panel(i / kPanel) + i % kPanel;
-  for (int64_t k = 0; k < cols_; ++k) out[k] = from[k * kPanel];
+  const int64_t at = i / kPanel * cols_ * kPanel + i % kPanel;
+  const uint16_t* half = static_cast<const uint16_t*>(values_.data()) + at;
+  for (int64_t k = 0; k < cols_; ++k) {
+    out[k] = scheme() == Scheme::kFp32   ? values_.floats()[at + k * kPanel]
+             : scheme() == Scheme::kFp16 ? F16ToFloat(half[k * kPanel])
+                                         : BF16ToFloat(half[k * kPanel]);
+  }
 }
 
 }  // namespace gantry

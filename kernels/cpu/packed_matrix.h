@@ -5,30 +5,25 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "kernels/backend.h"
-#include "kernels/cpu/isa_kernels.h"
-#include "kernels/cpu/thread_pool.h"
-#include "kernels/host_memory.h"
+#include "kernels/cpu/panel_matrix.h"
 
 namespace gantry {
 
-// fp32 weights in panels of 32 rows: [ceil(rows / 32), cols, 32], the last panel filled up with
-// zeros. A panel is read from front to back, one output feature a lane.
-class PackedMatrix : public Matrix {
+// Weights in fp32, fp16 or bf16: [panels, cols, 32] of that type.
+class PackedMatrix : public PanelMatrix {
  public:
   static absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source, ThreadPool* pool);
-  static size_t Bytes(int64_t rows, int64_t cols) {
-    return (rows + kPanel - 1) / kPanel * kPanel * cols * sizeof(float);
-  }
+  static size_t Bytes(const MatrixFormat& format, int64_t rows, int64_t cols);
 
   size_t bytes() const override { return values_.bytes(); }
-  const float* panel(int64_t i) const { return values_.floats() + i * cols_ * kPanel; }
+  const float* Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
+                       float* scratch) const override;
   // Copies row i to out[cols].
   void CopyRow(int64_t i, float* out) const;
 
  private:
   PackedMatrix(const MatrixSource& source, HostMemory values)
-      : Matrix(source.format, source.rows, source.cols), values_(std::move(values)) {}
+      : PanelMatrix(source.format, source.rows, source.cols), values_(std::move(values)) {}
   HostMemory values_;
 };
 

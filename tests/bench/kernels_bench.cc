@@ -1,12 +1,13 @@
 // Speed of the CPU backend's ops at the shapes of TinyLlama-1.1B.
 //
-//   kernels_bench --benchmark_filter='Linear/.*/tokens:1/threads:2'
+//   kernels_bench --benchmark_filter='Linear/.*/fp32/tokens:1/threads:2'
 //
 // bytes_per_second of a Linear of one token is to be compared with that of ReadBandwidth; FLOP/s of
 // one of 512 tokens with the peak of the cores.
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -67,11 +68,27 @@ constexpr Shape kShapes[] = {
     {"head_32000x2048", 32000, 2048, true, LinearArgs::Epilogue::kNone},
 };
 
-void BM_Linear(benchmark::State& state, const Shape& shape) {
+struct NamedFormat {
+  const char* name;
+  MatrixFormat format;
+};
+const NamedFormat kFormats[] = {
+    {"fp32", {}},
+    {"fp16", {{Scheme::kFp16}}},
+    {"bf16", {{Scheme::kBf16}}},
+    {"int8", {{Scheme::kInt8}}},
+    {"nf4", {{Scheme::kNf4}}},
+    {"nf4_bf16", {{Scheme::kNf4}, DType::kBF16}},
+    {"nf4_dq_bf16", {{Scheme::kNf4, /*double_quant=*/true}, DType::kBF16}},
+    {"fp4_fp16", {{Scheme::kFp4}, DType::kF16}},
+};
+
+void BM_Linear(benchmark::State& state, const Shape& shape, const MatrixFormat& format) {
   const int64_t tokens = state.range(0);
   const auto backend = Cpu(state.range(1));
-  const int64_t bytes = backend->PackedBytes({}, shape.rows, shape.cols);
+  const int64_t bytes = backend->PackedBytes(format, shape.rows, shape.cols);
   MatrixSource source;
+  source.format = format;
   source.rows = shape.rows;
   source.cols = shape.cols;
   source.parts.resize(1);
@@ -101,8 +118,10 @@ void BM_Linear(benchmark::State& state, const Shape& shape) {
     if (!status.ok()) state.SkipWithError(status.ToString().c_str());
   }
   state.SetBytesProcessed(state.iterations() * bytes);
-  state.counters["FLOP/s"] = benchmark::Counter(
-      2.0 * tokens * shape.rows * shape.cols * state.iterations(), benchmark::Counter::kIsRate);
+  const double weights_used = static_cast<double>(shape.rows) * shape.cols * state.iterations();
+  state.counters["weights/s"] = benchmark::Counter(weights_used, benchmark::Counter::kIsRate);
+  state.counters["FLOP/s"] =
+      benchmark::Counter(2.0 * tokens * weights_used, benchmark::Counter::kIsRate);
 }
 
 // All of a sequence's keys are in the cache: `tokens` new ones attend to `context` of them.
@@ -170,12 +189,15 @@ BENCHMARK(BM_Attention)
 
 void RegisterLinear() {
   for (const Shape& shape : kShapes) {
-    benchmark::RegisterBenchmark((std::string("Linear/") + shape.name).c_str(),
-                                 [&shape](benchmark::State& state) { BM_Linear(state, shape); })
-        ->ArgNames({"tokens", "threads"})
-        ->ArgsProduct({{1, 8, 32, 512}, {1, 2}})
-        ->UseRealTime()
-        ->Unit(benchmark::kMicrosecond);
+    for (const NamedFormat& format : kFormats) {
+      const std::string name = std::string("Linear/") + shape.name + "/" + format.name;
+      benchmark::RegisterBenchmark(
+          name.c_str(), [&](benchmark::State& state) { BM_Linear(state, shape, format.format); })
+          ->ArgNames({"tokens", "threads"})
+          ->ArgsProduct({{1, 8, 32, 512}, {1, 2}})
+          ->UseRealTime()
+          ->Unit(benchmark::kMicrosecond);
+    }
   }
 }
 
