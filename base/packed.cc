@@ -96,10 +96,8 @@ int64_t PackedTensor::blocks() const {
 
 float PackedTensor::BlockAbsmax(int64_t block) const {
   if (!scheme.double_quant) return absmax[block];
-  // Volatile, so that no compiler contracts what torch computes in two steps.
-  const volatile float product =
-      nested_map[absmax_codes[block]] * nested_absmax[block / kNestedBlockSize];
-  return product + nested_offset;
+  return RestoreAbsmax(nested_map[absmax_codes[block]], nested_absmax[block / kNestedBlockSize],
+                       nested_offset);
 }
 
 std::vector<float> PackedTensor::Absmax() const {

@@ -1,5 +1,6 @@
 #include "model/quant_state.h"
 
+#include <charconv>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -73,6 +74,19 @@ absl::Status ParseNested(const Json& json, QuantState* state) {
   return absl::OkStatus();
 }
 
+// As Python's repr: the fewest digits that read the same; of two the even one.
+std::string PythonFloat(double value) {
+  char text[32];
+  const double magnitude = std::fabs(value);
+  const bool is_fixed = value == 0 || (magnitude >= 1e-4 && magnitude < 1e16);
+  const std::to_chars_result end =
+      std::to_chars(text, text + sizeof(text), value,
+                    is_fixed ? std::chars_format::fixed : std::chars_format::scientific);
+  std::string result(text, end.ptr);
+  if (is_fixed && result.find('.') == std::string::npos) result += ".0";
+  return result;
+}
+
 }  // namespace
 
 absl::StatusOr<QuantState> ParseQuantState(absl::string_view text, Scheme type) {
@@ -113,9 +127,9 @@ std::string FormatQuantState(const QuantState& state) {
                    "\", \"blocksize\": ", state.scheme.block_size, ", \"dtype\": \"",
                    TorchName(state.dtype), "\", \"shape\": [", state.rows, ", ", state.cols, "]");
   if (state.scheme.double_quant) {
-    absl::StrAppend(&text, ", \"nested_blocksize\": ", kNestedBlockSize,
-                    ", \"nested_dtype\": \"float32\", \"nested_offset\": ",
-                    DumpJson(Json(double{state.nested_offset})));
+    absl::StrAppend(
+        &text, ", \"nested_blocksize\": ", kNestedBlockSize,
+        ", \"nested_dtype\": \"float32\", \"nested_offset\": ", PythonFloat(state.nested_offset));
   }
   return absl::StrCat(text, "}");
 }

@@ -32,12 +32,15 @@ TEST(QuantStateTest, WritesOffsetsAsPythonDoes) {
   QuantState state;
   state.scheme = {.scheme = Scheme::kFp4, .double_quant = true, .block_size = 128};
   state.rows = state.cols = 1;
-  const std::pair<float, const char*> cases[] = {{0, "0.0"},
-                                                 {1, "1.0"},
-                                                 {1e-4f, "9.999999747378752e-05"},
-                                                 {0.5f, "0.5"},
-                                                 {1e-10f, "1.000000013351432e-10"},
-                                                 {3e20f, "3.000000060122632e+20"}};
+  const std::pair<float, const char*> cases[] = {
+      {0, "0.0"},
+      {1, "1.0"},
+      {1e-4f, "9.999999747378752e-05"},
+      {0.5f, "0.5"},
+      {0.12759780883789062f, "0.12759780883789062"},  // ...3 is as near
+
+      {1e-10f, "1.000000013351432e-10"},
+      {3e20f, "3.000000060122632e+20"}};
   for (const auto& [offset, text] : cases) {
     state.nested_offset = offset;
     const std::string formatted = FormatQuantState(state);
