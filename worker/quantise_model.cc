@@ -244,8 +244,9 @@ absl::Status Quantiser::WritePlain(const Item& item, Shards* shards) const {
 absl::Status WriteIndex(const std::string& folder, const Shards& shards) {
   Json index;
   index["metadata"]["total_size"] = shards.bytes;
+  Json& map = index["weight_map"] = Json::object();
   for (const auto& [tensor, place] : shards.places) {
-    index["weight_map"].get_ref<Json::object_t&>().push_back({tensor, shards.names[place]});
+    map.get_ref<Json::object_t&>().push_back({tensor, shards.names[place]});
   }
   return WriteFile(JoinPath(folder, "model.safetensors.index.json"),
                    absl::StrCat(DumpJson(index, 2), "\n"));
