@@ -70,6 +70,51 @@ void File::DropCache(uint64_t offset, uint64_t length) const {
   posix_fadvise(fd_, offset, length, POSIX_FADV_DONTNEED);
 }
 
+OutputFile::OutputFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path) {
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", path));
+  return OutputFile(path, fd);
+}
+
+absl::Status OutputFile::WriteAt(uint64_t offset, absl::string_view bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t put = pwrite(fd_, bytes.data(), std::min<size_t>(bytes.size(), 1 << 30), offset);
+    if (put < 0) {
+      if (errno == EINTR) continue;
+      return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path_));
+    }
+    offset += put;
+    bytes.remove_prefix(put);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status OutputFile::Sync() const {
+  if (fsync(fd_) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path_));
+}
+
+absl::Status WriteFile(const std::string& path, absl::string_view contents) {
+  GANTRY_ASSIGN_OR_RETURN(const OutputFile file, OutputFile::Create(path));
+  GANTRY_RETURN_IF_ERROR(file.WriteAt(0, contents));
+  return file.Sync();
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t max_bytes) {
   GANTRY_ASSIGN_OR_RETURN(const File file, File::Open(path));
   if (file.size() > max_bytes) {

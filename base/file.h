@@ -35,6 +35,29 @@ class File {
   uint64_t size_ = 0;
 };
 
+// A file being written at any offset. Thread-safe once created.
+class OutputFile {
+ public:
+  // ALREADY_EXISTS if there is something of that name.
+  static absl::StatusOr<OutputFile> Create(const std::string& path);
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&& other) noexcept;
+  ~OutputFile();
+
+  // RESOURCE_EXHAUSTED, naming the path, when the disk is full.
+  absl::Status WriteAt(uint64_t offset, absl::string_view bytes) const;
+  // Returns once all is on the disk.
+  absl::Status Sync() const;
+
+ private:
+  OutputFile(std::string path, int fd);
+  std::string path_;
+  int fd_ = -1;
+};
+
+// Creates a file with these contents, on the disk when it returns. ALREADY_EXISTS.
+absl::Status WriteFile(const std::string& path, absl::string_view contents);
+
 // The whole file. RESOURCE_EXHAUSTED above `max_bytes`, NOT_FOUND when there is none.
 absl::StatusOr<std::string> ReadFile(const std::string& path, uint64_t max_bytes);
 

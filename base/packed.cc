@@ -32,6 +32,9 @@ constexpr float kFp4[16] = {
     0.0f, 0.0625f / 12,  8.0f / 12,  12.0f / 12,  4.0f / 12,  6.0f / 12,  2.0f / 12,  3.0f / 12,
     0.0f, -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
 
+// bitsandbytes/_ops.py, int8_vectorwise_dequant: 1 / 127.
+constexpr float kInt8Unit = 7.874015718698502e-3f;
+
 std::array<float, 256> MakeDynamicMap() {
   std::array<float, 256> map;
   size_t count = 0;
@@ -93,16 +96,39 @@ int64_t PackedTensor::blocks() const {
 
 float PackedTensor::BlockAbsmax(int64_t block) const {
   if (!scheme.double_quant) return absmax[block];
-  // Volatile, so that no compiler contracts what torch computes in two steps.
-  const volatile float product =
-      nested_map[absmax_codes[block]] * nested_absmax[block / kNestedBlockSize];
-  return product + nested_offset;
+  return RestoreAbsmax(nested_map[absmax_codes[block]], nested_absmax[block / kNestedBlockSize],
+                       nested_offset);
 }
 
 std::vector<float> PackedTensor::Absmax() const {
   std::vector<float> values(blocks());
   for (size_t i = 0; i < values.size(); ++i) values[i] = BlockAbsmax(i);
   return values;
+}
+
+float RestoreAbsmax(float nested_value, float nested_absmax, float nested_offset) {
+  const volatile float product = nested_value * nested_absmax;
+  return product + nested_offset;
+}
+
+void DequantiseCodes(const TensorScheme& scheme, int64_t cols, int64_t first, int64_t count,
+                     const uint8_t* codes, const float* absmax, float* out) {
+  if (scheme.scheme == Scheme::kInt8) {
+    const int64_t first_row = first / cols;
+    for (int64_t i = 0; i < count; ++i) {
+      const float code = static_cast<int8_t>(codes[i]);
+      out[i] = code * absmax[(first + i) / cols - first_row] * kInt8Unit;
+    }
+    return;
+  }
+  const absl::Span<const float> book = CodeBook(scheme.scheme);
+  const int64_t first_block = first / scheme.block_size;
+  const int64_t first_byte = first / 2;
+  for (int64_t i = first; i < first + count; ++i) {
+    const uint8_t pair = codes[i / 2 - first_byte];
+    const uint8_t code = i % 2 == 0 ? pair >> 4 : pair & 15;
+    out[i - first] = book[code] * absmax[i / scheme.block_size - first_block];
+  }
 }
 
 absl::Status CheckPackedTensor(const PackedTensor& tensor) {

@@ -61,6 +61,15 @@ struct PackedTensor {
   std::vector<float> Absmax() const;
 };
 
+// Product, then sum: no compiler may contract what torch computes in two steps.
+float RestoreAbsmax(float nested_value, float nested_absmax, float nested_offset);
+
+// Elements [first, first + count) of a tensor with `cols` columns, in fp32: out = code * absmax,
+// and for int8 code * SCB / 127 as bitsandbytes computes it. `codes` begins with the byte and
+// `absmax` with the block (int8: the row) that hold element `first`.
+void DequantiseCodes(const TensorScheme& scheme, int64_t cols, int64_t first, int64_t count,
+                     const uint8_t* codes, const float* absmax, float* out);
+
 // INVALID_ARGUMENT naming the field when a size does not fit the others or a number is not finite.
 absl::Status CheckPackedTensor(const PackedTensor& tensor);
 

@@ -48,6 +48,7 @@ struct MatrixFormat {
   // int8: a column is an outlier for every token of the step if it is for one, as in bitsandbytes.
   // Otherwise for that token alone.
   bool outliers_per_batch = false;
+  bool operator==(const MatrixFormat&) const = default;
 };
 
 // A weight matrix [rows, cols] = [out_features, in_features] of one scheme, repacked for the
@@ -184,6 +185,7 @@ struct ComputeOptions {
   // Sum every element in one order, whatever the batch, also where that is slow. The host's
   // backends always do.
   bool deterministic = false;
+  bool operator==(const ComputeOptions&) const = default;
 };
 
 // The arithmetic of one device. Ops are enqueued in order and may run later; what they wrote may be

@@ -21,22 +21,10 @@ constexpr uint64_t kMaxConfigBytes = 8 << 20;
 // Elements that are widened at a time.
 constexpr uint64_t kStagingElements = 128 << 10;
 
-absl::Status WrongTensor(const File& file, absl::string_view name, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat(file.path(), ": tensor \"", name, "\": ", text));
-}
-
 bool SameShape(const std::vector<int64_t>& expected, const std::vector<uint64_t>& found) {
   return std::equal(expected.begin(), expected.end(), found.begin(), found.end(),
                     [](int64_t a, uint64_t b) { return static_cast<uint64_t>(a) == b; });
 }
-
-// One entry of a file's header and the place of the file.
-struct Found {
-  int file = 0;
-  uint64_t data_begin = 0;
-  SafetensorsEntry entry;
-};
-using FoundTensors = std::map<std::string, Found, std::less<>>;
 
 absl::Status CheckTensor(const File& file, const TensorSpec& expected,
                          const SafetensorsEntry& entry) {
@@ -46,11 +34,25 @@ absl::Status CheckTensor(const File& file, const TensorSpec& expected,
         absl::StrCat("expected shape [", absl::StrJoin(expected.shape, ", "),
                      "] by config.json, found [", Excerpt(absl::StrJoin(entry.shape, ", ")), "]"));
   }
-  if (entry.dtype != DType::kF32 && entry.dtype != DType::kF16 && entry.dtype != DType::kBF16) {
+  if (!entry.dtype.has_value() || !IsFloat(*entry.dtype)) {
     return WrongTensor(file, expected.name,
                        absl::StrCat("expected F32, F16 or BF16, found ", entry.dtype_name));
   }
   return absl::OkStatus();
+}
+
+// config.json must say what the tensors show, since memory is planned by it.
+absl::Status CheckQuantised(const File& file, absl::string_view name, Scheme scheme,
+                            const std::optional<QuantizationOptions>& options) {
+  const bool is_int8 = scheme == Scheme::kInt8;
+  if (options.has_value() && (is_int8 ? options->load_in_8bit : options->load_in_4bit)) {
+    return absl::OkStatus();
+  }
+  return WrongTensor(file, name,
+                     absl::StrCat("stored as ", SchemeName(scheme), ", but config.json ",
+                                  options.has_value() ? "says another" : "has no",
+                                  " quantization_config; expected ",
+                                  is_int8 ? "load_in_8bit" : "load_in_4bit", " there"));
 }
 
 }  // namespace
@@ -74,7 +76,7 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& 
 
   GANTRY_ASSIGN_OR_RETURN(const CheckpointIndex index, ReadCheckpointIndex(folder));
   const bool indexed = !index.tensors.empty();
-  FoundTensors found;
+  StoredTensors found;
   for (const std::string& name : index.files) {
     const int place = static_cast<int>(checkpoint->files_.size());
     absl::StatusOr<File> file = File::Open(JoinPath(folder, name));
@@ -90,7 +92,7 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& 
         if (listed == index.tensors.end() || listed->second != place) continue;
       }
       std::string tensor = entry.name;
-      found[std::move(tensor)] = Found{place, header.data_begin, std::move(entry)};
+      found[std::move(tensor)] = {place, header.data_begin + entry.begin, std::move(entry)};
     }
     checkpoint->files_.push_back(*std::move(file));
   }
@@ -111,63 +113,113 @@ absl::StatusOr<std::unique_ptr<Checkpoint>> Checkpoint::Open(const std::string& 
                 ? ", and config.json does not set tie_word_embeddings"
                 : ""));
       }
-      const Found& place = match->second;
-      GANTRY_RETURN_IF_ERROR(CheckTensor(checkpoint->files_[place.file], tensor, place.entry));
-      const DType dtype = *place.entry.dtype;
-      Location location;
-      location.file = place.file;
-      location.offset = place.data_begin + place.entry.begin;
-      location.elements = (place.entry.end - place.entry.begin) / DTypeSize(dtype);
-      location.dtype = dtype;
-      checkpoint->tensors_[tensor.name] = location;
+      GANTRY_RETURN_IF_ERROR(checkpoint->Locate(tensor, found));
     }
   }
   return checkpoint;
+}
+
+absl::Status Checkpoint::Locate(const TensorSpec& tensor, const StoredTensors& stored) {
+  const StoredTensor& place = stored.find(tensor.name)->second;
+  const File& file = files_[place.file];
+  Location location;
+  if (tensor.shape.size() == 2) {
+    GANTRY_ASSIGN_OR_RETURN(location.quantised, QuantisedTensor::Find(tensor, stored, files_));
+  }
+  location.file = place.file;
+  if (location.quantised.has_value()) {
+    GANTRY_RETURN_IF_ERROR(CheckQuantised(file, tensor.name, location.quantised->scheme().scheme,
+                                          config_.quantization));
+    location.elements = static_cast<uint64_t>(tensor.shape[0]) * tensor.shape[1];
+    location.dtype = location.quantised->dtype();
+  } else {
+    GANTRY_RETURN_IF_ERROR(CheckTensor(file, tensor, place.entry));
+    location.dtype = *place.entry.dtype;
+    location.offset = place.offset;
+    location.elements = place.bytes() / DTypeSize(location.dtype);
+  }
+  tensors_[tensor.name] = std::move(location);
+  return absl::OkStatus();
+}
+
+TensorScheme Checkpoint::StoredScheme(absl::string_view name) const {
+  const Location& location = tensors_.find(name)->second;
+  if (location.quantised.has_value()) return location.quantised->scheme();
+  TensorScheme scheme;
+  scheme.scheme = SchemeOfDType(location.dtype);
+  return scheme;
 }
 
 DType Checkpoint::TensorDType(absl::string_view name) const {
   return tensors_.find(name)->second.dtype;
 }
 
-absl::Status Checkpoint::ReadTensor(absl::string_view name, int64_t first, int64_t count,
-                                    float* out) const {
+uint64_t Checkpoint::TensorBytes(absl::string_view name) const {
+  const Location& location = tensors_.find(name)->second;
+  if (location.quantised.has_value()) return location.quantised->bytes();
+  return location.elements * DTypeSize(location.dtype);
+}
+
+absl::StatusOr<const Checkpoint::Location*> Checkpoint::Find(absl::string_view name, int64_t first,
+                                                             int64_t count) const {
   const auto match = tensors_.find(name);
   if (match == tensors_.end()) {
     return absl::InvalidArgumentError(
         absl::StrCat(folder_, ": tensor \"", Excerpt(name), "\" is no part of the model"));
   }
   const Location& location = match->second;
-  const File& file = files_[location.file];
   if (first < 0 || count < 0 || static_cast<uint64_t>(first) > location.elements ||
       static_cast<uint64_t>(count) > location.elements - first) {
-    return WrongTensor(file, name,
+    return WrongTensor(files_[location.file], name,
                        absl::StrCat("expected a range within ", location.elements,
                                     " elements, found ", count, " from ", first));
   }
-  const uint64_t size = DTypeSize(location.dtype);
-  uint64_t offset = location.offset + first * size;
-  if (location.dtype == DType::kF32) {
-    return Annotate(file.ReadAt(offset, count * size, out), absl::StrCat("tensor \"", name, "\""));
+  return &location;
+}
+
+absl::Status Checkpoint::ReadRaw(absl::string_view name, int64_t first, int64_t count,
+                                 void* out) const {
+  GANTRY_ASSIGN_OR_RETURN(const Location* location, Find(name, first, count));
+  if (location->quantised.has_value()) {
+    return WrongTensor(files_[location->file], name,
+                       absl::StrCat("expected elements as they are, found ",
+                                    SchemeName(location->quantised->scheme().scheme)));
   }
+  const uint64_t size = DTypeSize(location->dtype);
+  return Annotate(files_[location->file].ReadAt(location->offset + first * size, count * size, out),
+                  absl::StrCat("tensor \"", name, "\""));
+}
+
+absl::Status Checkpoint::ReadTensor(absl::string_view name, int64_t first, int64_t count,
+                                    float* out) const {
+  GANTRY_ASSIGN_OR_RETURN(const Location* location, Find(name, first, count));
+  if (location->quantised.has_value()) {
+    return location->quantised->ReadElements(first, count, files_, out);
+  }
+  if (location->dtype == DType::kF32) return ReadRaw(name, first, count, out);
   std::vector<uint16_t> staging(std::min<uint64_t>(count, kStagingElements));
-  for (uint64_t left = count; left > 0;) {
-    const uint64_t part = std::min<uint64_t>(left, staging.size());
-    GANTRY_RETURN_IF_ERROR(Annotate(file.ReadAt(offset, part * size, staging.data()),
-                                    absl::StrCat("tensor \"", name, "\"")));
-    ToFloat(location.dtype, staging.data(), part, out);
-    offset += part * size;
+  while (count > 0) {
+    const int64_t part = std::min<int64_t>(count, staging.size());
+    GANTRY_RETURN_IF_ERROR(ReadRaw(name, first, part, staging.data()));
+    ToFloat(location->dtype, staging.data(), part, out);
+    first += part;
     out += part;
-    left -= part;
+    count -= part;
   }
   return absl::OkStatus();
 }
 
+absl::StatusOr<PackedTensor> Checkpoint::ReadPacked(absl::string_view name) const {
+  GANTRY_ASSIGN_OR_RETURN(const Location* location, Find(name, 0, 0));
+  if (location->quantised.has_value()) return location->quantised->Read(files_);
+  return WrongTensor(
+      files_[location->file], name,
+      absl::StrCat("expected a quantised tensor, found ", DTypeName(location->dtype)));
+}
+
 uint64_t Checkpoint::ModuleFileBytes(const ModuleSpec& module) const {
   uint64_t bytes = 0;
-  for (const TensorSpec& tensor : ModuleTensors(module)) {
-    const Location& location = tensors_.find(tensor.name)->second;
-    bytes += location.elements * DTypeSize(location.dtype);
-  }
+  for (const TensorSpec& tensor : ModuleTensors(module)) bytes += TensorBytes(tensor.name);
   return bytes;
 }
 

@@ -13,8 +13,10 @@
 #include "absl/strings/string_view.h"
 #include "base/dtype.h"
 #include "base/file.h"
+#include "base/packed.h"
 #include "model/config.h"
 #include "model/modules.h"
+#include "model/quantised_tensor.h"
 
 namespace gantry {
 
@@ -27,7 +29,8 @@ struct FileFingerprint {
 };
 
 // A model folder with its safetensors headers read and checked: every tensor that the architecture
-// needs is there, of the right shape, of F32, F16 or BF16. Holds no weights. Thread-safe.
+// needs is there, of the right shape, of F32, F16 or BF16 or, as config.json says, quantised by
+// bitsandbytes. Holds no weights. Thread-safe.
 class Checkpoint {
  public:
   // `folder` is a model folder (see model/hub.h for names). Errors name the file and the tensor.
@@ -38,10 +41,20 @@ class Checkpoint {
   const std::vector<ModuleSpec>& modules() const { return modules_; }
   const std::vector<FileFingerprint>& fingerprint() const { return fingerprint_; }
 
-  // Element type in the file. Requires a tensor of ModuleTensors.
+  // The rest requires tensors of ModuleTensors.
+
+  // How the tensor is stored: quantised, or as it is in fp32, fp16 or bf16.
+  TensorScheme StoredScheme(absl::string_view name) const;
+  // Its element type; of a quantised tensor that of the dequantised values.
   DType TensorDType(absl::string_view name) const;
-  // Reads elements [first, first + count) of the tensor, widened to float.
+  // Bytes that it takes in the files, with what belongs to it when it is quantised.
+  uint64_t TensorBytes(absl::string_view name) const;
+  // Reads elements [first, first + count) of the tensor, dequantised and widened to float.
   absl::Status ReadTensor(absl::string_view name, int64_t first, int64_t count, float* out) const;
+  // The same of a tensor that is not quantised, in its own type.
+  absl::Status ReadRaw(absl::string_view name, int64_t first, int64_t count, void* out) const;
+  // All of a tensor that is quantised, as it is stored.
+  absl::StatusOr<PackedTensor> ReadPacked(absl::string_view name) const;
   // Bytes that all tensors of `module` take in the files.
   uint64_t ModuleFileBytes(const ModuleSpec& module) const;
 
@@ -51,8 +64,12 @@ class Checkpoint {
     uint64_t offset = 0;  // absolute, in the file
     uint64_t elements = 0;
     DType dtype = DType::kF32;
+    std::optional<QuantisedTensor> quantised;  // then the offset is not used
   };
   Checkpoint() = default;
+  absl::Status Locate(const TensorSpec& tensor, const StoredTensors& stored);
+  // INVALID_ARGUMENT for a tensor or a range that is not there.
+  absl::StatusOr<const Location*> Find(absl::string_view name, int64_t first, int64_t count) const;
 
   std::string folder_;
   ModelConfig config_;

@@ -180,10 +180,9 @@ absl::StatusOr<ModelConfig> ParseFields(const Json& json) {
   }
   ModelConfig config;
   GANTRY_RETURN_IF_ERROR(ParseArchitecture(json, &config));
-  if (FindMember(json, "quantization_config") != nullptr) {
-    return absl::UnimplementedError(
-        "quantization_config: quantised checkpoints are not supported yet; use the model's "
-        "original weights in float32, float16 or bfloat16");
+  if (const Json* own = FindMember(json, "quantization_config"); own != nullptr) {
+    GANTRY_ASSIGN_OR_RETURN(config.quantization,
+                            ParseQuantizationOptions(*own, "quantization_config"));
   }
   GANTRY_RETURN_IF_ERROR(ParseSizes(json, &config));
   GANTRY_ASSIGN_OR_RETURN(config.activation, ParseActivation(json));

@@ -10,6 +10,7 @@
 #include "absl/strings/string_view.h"
 #include "base/dtype.h"
 #include "base/json.h"
+#include "model/quantization_config.h"
 
 namespace gantry {
 
@@ -54,7 +55,8 @@ struct ModelConfig {
   bool mlp_bias = false;
   std::vector<int64_t> sliding_window;  // [num_layers]; 0: full attention
   RopeConfig rope;
-  std::optional<DType> dtype;  // of the checkpoint, if config.json says
+  std::optional<DType> dtype;                       // of the checkpoint, if config.json says
+  std::optional<QuantizationOptions> quantization;  // quantization_config, if there is one
   std::vector<int32_t> eos_token_ids;
   std::optional<int32_t> bos_token_id;
 };

@@ -204,4 +204,8 @@ absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const File& file) {
   return header;
 }
 
+absl::Status WrongTensor(const File& file, absl::string_view name, absl::string_view text) {
+  return absl::InvalidArgumentError(absl::StrCat(file.path(), ": tensor \"", name, "\": ", text));
+}
+
 }  // namespace gantry

@@ -44,6 +44,9 @@ struct SafetensorsHeader {
 // Reads and checks the header, and nothing else, of a file. Errors begin with its path.
 absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const File& file);
 
+// INVALID_ARGUMENT "FILE: tensor "NAME": TEXT".
+absl::Status WrongTensor(const File& file, absl::string_view name, absl::string_view text);
+
 }  // namespace gantry
 
 #endif  // GANTRY_MODEL_SAFETENSORS_H_

@@ -22,10 +22,6 @@ void Add(std::string* command, absl::string_view flag, absl::string_view value) 
   absl::StrAppend(command, " --", flag, " ", Quoted(value));
 }
 
-absl::string_view TorchName(DType dtype) {
-  return dtype == DType::kF32 ? "float32" : dtype == DType::kF16 ? "float16" : "bfloat16";
-}
-
 void AddQuantization(const PlannerOptions& options, std::string* command) {
   const QuantizationOptions& quantization = options.quantization;
   const QuantizationOptions defaults;

@@ -13,10 +13,12 @@ namespace gantry {
 struct Device {
   std::unique_ptr<Backend> backend;
   v1::DeviceFacts facts;
+  // Takes other types of activations, keys and values than float32.
+  bool chooses_types = false;
 };
 
 // Opens the device that the options name and measures it. UNIMPLEMENTED for a kind that this build
-// lacks, INVALID_ARGUMENT for one that nobody knows.
+// lacks, INVALID_ARGUMENT for one that nobody knows, NOT_FOUND for a GPU that is not there.
 absl::StatusOr<Device> OpenDevice(const WorkerOptions& options);
 
 }  // namespace gantry

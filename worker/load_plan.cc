@@ -75,7 +75,8 @@ absl::Status OpenModel(const v1::ModelSource& model, const std::string& model_ro
 }
 
 absl::StatusOr<LoadPlan::StageRequest> ToStage(const v1::StageAssignment& assignment,
-                                               const std::vector<ModuleSpec>& modules) {
+                                               const std::vector<ModuleSpec>& modules,
+                                               const Numerics& numerics) {
   LoadPlan::StageRequest stage;
   stage.index = assignment.index();
   stage.next = assignment.next();
@@ -87,13 +88,8 @@ absl::StatusOr<LoadPlan::StageRequest> ToStage(const v1::StageAssignment& assign
       return absl::InvalidArgumentError(absl::StrCat("stages.modules.name: the model has no \"",
                                                      assigned.name().substr(0, 100), "\""));
     }
-    const std::optional<Scheme> scheme = SchemeFromName(assigned.scheme());
-    if (!scheme.has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat("stages.modules.scheme of ", found->name,
-                                                     ": unknown scheme \"",
-                                                     assigned.scheme().substr(0, 100), "\""));
-    }
-    stage.modules.push_back({*found, *scheme});
+    GANTRY_ASSIGN_OR_RETURN(ModuleFormat format, ParseModuleFormat(assigned, *found, numerics));
+    stage.modules.push_back({*found, std::move(format)});
   }
   return stage;
 }
@@ -145,12 +141,15 @@ absl::StatusOr<LoadPlan> MakeLoadPlan(const v1::LoadRequest& request,
   plan.epoch = request.epoch();
   if (plan.epoch == 0) return absl::InvalidArgumentError("epoch: expected 1 or more, found 0");
   GANTRY_ASSIGN_OR_RETURN(plan.shape, ToShape(request));
+  GANTRY_ASSIGN_OR_RETURN(plan.kv_dtype, ParseFloatType("kv.dtype", request.kv().dtype()));
+  GANTRY_ASSIGN_OR_RETURN(const Numerics numerics, ParseNumerics(request));
+  plan.compute = numerics.compute;
   GANTRY_RETURN_IF_ERROR(OpenModel(request.model(), model_root, &plan));
   const std::vector<ModuleSpec> modules = ListModules(plan.config);
   std::set<uint32_t> indices;
   std::set<std::string> names;
   for (const v1::StageAssignment& assignment : request.stages()) {
-    GANTRY_ASSIGN_OR_RETURN(LoadPlan::StageRequest stage, ToStage(assignment, modules));
+    GANTRY_ASSIGN_OR_RETURN(LoadPlan::StageRequest stage, ToStage(assignment, modules, numerics));
     if (!indices.insert(stage.index).second) {
       return absl::InvalidArgumentError(absl::StrCat("stages.index: ", stage.index, " twice"));
     }

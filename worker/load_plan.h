@@ -13,6 +13,7 @@
 #include "model/modules.h"
 #include "plan/memory.h"
 #include "proto/stage.pb.h"
+#include "worker/module_format.h"
 #include "worker/weight_source.h"
 
 namespace gantry {
@@ -21,7 +22,7 @@ namespace gantry {
 struct LoadPlan {
   struct Module {
     ModuleSpec spec;
-    Scheme scheme = Scheme::kFp32;
+    ModuleFormat format;
   };
   struct StageRequest {
     uint32_t index = 0;
@@ -31,6 +32,9 @@ struct LoadPlan {
   uint64_t epoch = 0;
   ModelConfig config;
   ServingShape shape;
+  // Of devices that have other types than float32.
+  ComputeOptions compute;
+  DType kv_dtype = DType::kF32;
   std::unique_ptr<Checkpoint> checkpoint;  // null for dummy weights
   std::unique_ptr<WeightSource> source;
   // Equal for two plans whose weights are the same.

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "worker/decoder_layer.h"
-#include "worker/payload.h"
 
 namespace gantry {
 namespace {
@@ -78,7 +77,6 @@ Stage::Stage(StageSpec spec, Workspace* workspace, Backend* backend)
   limits_.input = embedding_ != nullptr ? StageLimits::Input::kTokenIds
                   : layers_.empty()     ? StageLimits::Input::kLogitRows
                                         : StageLimits::Input::kTokenRows;
-  limits_.dtype = backend_->activation_dtype();
   limits_.hidden_size = spec_.config.hidden_size;
   limits_.vocab_size = spec_.config.vocab_size;
   limits_.context = spec_.shape.context;
@@ -110,7 +108,7 @@ absl::StatusOr<std::unique_ptr<Stage>> Stage::Create(StageSpec spec, Workspace* 
 
 absl::Status Stage::MakeCaches() {
   const KvCacheShape shape = {spec_.shape.num_blocks, spec_.shape.block_size,
-                              spec_.config.num_kv_heads, spec_.config.head_dim};
+                              spec_.config.num_kv_heads, spec_.config.head_dim, spec_.kv_dtype};
   for (size_t i = 0; i < layers_.size(); ++i) {
     GANTRY_ASSIGN_OR_RETURN(std::unique_ptr<KvCache> cache, backend_->MakeKvCache(shape));
     caches_.push_back(std::move(cache));
@@ -320,7 +318,11 @@ absl::Status Stage::UploadInput(const StepFrame& frame, absl::Span<const ActiveS
                                 Buffer* to) {
   std::vector<RowRun> runs;
   for (const ActiveSlice& item : active) AppendRun({item.payload_row, item.rows}, &runs);
-  return UploadRows(frame.payload, runs, row_bytes(), backend_, to);
+  const DType own = backend_->activation_dtype();
+  const DType sent = DTypeFromSafetensors(frame.header.dtype()).value_or(own);
+  if (sent == own) return UploadRows(frame.payload, runs, row_bytes(), backend_, to);
+  return backend_->Upload(
+      converter_.Convert(frame.payload, runs, spec_.config.hidden_size, sent, own), to, 0);
 }
 
 absl::Status Stage::SendRows(const Buffer& rows, absl::Span<const ActiveSlice> active,
@@ -330,7 +332,7 @@ absl::Status Stage::SendRows(const Buffer& rows, absl::Span<const ActiveSlice> a
   const int64_t count = CountRows(active);
   frame->header.set_rows(static_cast<uint32_t>(count));
   frame->header.set_cols(count == 0 ? 0 : static_cast<uint32_t>(spec_.config.hidden_size));
-  frame->header.set_dtype(count == 0 ? "" : std::string(DTypeName(limits_.dtype)));
+  frame->header.set_dtype(count == 0 ? "" : std::string(DTypeName(backend_->activation_dtype())));
   return DownloadRows(rows, runs, row_bytes(), backend_, frame);
 }
 

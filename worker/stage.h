@@ -14,6 +14,7 @@
 #include "plan/memory.h"
 #include "proto/step_frame.h"
 #include "worker/active_slice.h"
+#include "worker/payload.h"
 #include "worker/sequence_table.h"
 #include "worker/step_check.h"
 #include "worker/step_layout.h"
@@ -29,6 +30,7 @@ struct StageSpec {
   std::string worker;  // for errors
   ModelConfig config;
   ServingShape shape;
+  DType kv_dtype = DType::kF32;                               // of keys and values
   std::vector<std::shared_ptr<const ModuleWeights>> modules;  // consecutive, in the model's order
 };
 
@@ -98,6 +100,7 @@ class Stage {
   bool ends_layers_ = false;                      // holds the last decoder layer
   SequenceTable sequences_;
   LayoutMaker layouts_;
+  RowConverter converter_;
   Observer observer_;
 };
 

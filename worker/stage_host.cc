@@ -97,7 +97,8 @@ absl::StatusOr<uint64_t> StageHost::Load(const v1::LoadRequest& request,
   auto epoch = std::make_shared<Epoch>(plan.epoch, on_fault_);
   SetCurrent(epoch);
   absl::StatusOr<uint64_t> measured = absl::UnknownError("");
-  absl::Status loaded = CheckMemory(plan);
+  absl::Status loaded = Configure(plan);
+  if (loaded.ok()) loaded = CheckMemory(plan);
   if (loaded.ok()) {
     loaded = LoadWeights(plan, [&](uint64_t bytes, uint64_t total) {
       if (Overtaken(load)) return absl::AbortedError("another load has begun");
@@ -114,15 +115,28 @@ absl::StatusOr<uint64_t> StageHost::Load(const v1::LoadRequest& request,
   return measured;
 }
 
+absl::Status StageHost::Configure(const LoadPlan& plan) {
+  load_mutex_.AssertHeld();
+  if (!options_.chooses_types || plan.compute == compute_) return absl::OkStatus();
+  weights_.clear();
+  GANTRY_RETURN_IF_ERROR(backend_->Configure(plan.compute));
+  compute_ = plan.compute;
+  return absl::OkStatus();
+}
+
+DType StageHost::KvDType(const LoadPlan& plan) const {
+  return options_.chooses_types ? plan.kv_dtype : DType::kF32;
+}
+
 absl::Status StageHost::CheckMemory(const LoadPlan& plan) const {
   const KvCacheShape cache = {plan.shape.num_blocks, plan.shape.block_size,
-                              plan.config.num_kv_heads, plan.config.head_dim};
+                              plan.config.num_kv_heads, plan.config.head_dim, KvDType(plan)};
   uint64_t bytes = WorkspaceBytes(plan.config, plan.shape, plan.HasModule(ModuleKind::kLmHead));
   std::set<std::string> matrices;  // a tied lm_head takes nothing beside the embedding
   for (const LoadPlan::Module& module : AllModules(plan)) {
     const bool shared = !module.spec.matrix.weights.empty() &&
                         !matrices.insert(module.spec.matrix.weights[0].name).second;
-    if (!shared) bytes += NeededBytes(module.spec, module.scheme, *backend_);
+    if (!shared) bytes += NeededBytes(module.spec, module.format, *backend_);
     if (module.spec.kind == ModuleKind::kLayer) bytes += backend_->KvCacheBytes(cache);
   }
   if (bytes <= options_.memory_bytes) return absl::OkStatus();
@@ -140,7 +154,7 @@ absl::Status StageHost::LoadWeights(const LoadPlan& plan, const OnProgress& on_p
   uint64_t total = 0;
   for (const LoadPlan::Module& module : modules) {
     const auto old = weights_.find(module.spec.name);
-    if (old != weights_.end() && old->second->scheme == module.scheme) {
+    if (old != weights_.end() && old->second->format == module.format) {
       kept.insert(*old);
     } else {
       total += SourceBytes(module.spec, *plan.source);
@@ -152,7 +166,7 @@ absl::Status StageHost::LoadWeights(const LoadPlan& plan, const OnProgress& on_p
     if (weights_.contains(module.spec.name)) continue;
     const uint64_t before = loaded;
     GANTRY_ASSIGN_OR_RETURN(std::shared_ptr<const ModuleWeights> weights,
-                            LoadModule(module.spec, module.scheme, *plan.source, weights_, backend_,
+                            LoadModule(module.spec, module.format, *plan.source, weights_, backend_,
                                        [&](uint64_t bytes) {
                                          loaded += bytes;
                                          return on_progress(loaded, total);
@@ -177,6 +191,7 @@ absl::StatusOr<uint64_t> StageHost::Assemble(const LoadPlan& plan, Epoch* epoch,
     spec.worker = options_.worker;
     spec.config = plan.config;
     spec.shape = plan.shape;
+    spec.kv_dtype = KvDType(plan);
     for (const LoadPlan::Module& module : request.modules) {
       spec.modules.push_back(weights_.at(module.spec.name));
     }

@@ -24,7 +24,8 @@ namespace gantry {
 struct StageHostOptions {
   std::string worker;  // name
   std::string model_root;
-  uint64_t memory_bytes = 0;  // that loading may take
+  uint64_t memory_bytes = 0;   // that loading may take
+  bool chooses_types = false;  // as Device says
   Credentials credentials;
 };
 
@@ -56,7 +57,10 @@ class StageHost {
   std::shared_ptr<Epoch> current() const;
 
  private:
+  // Tells the backend its types; weights that were packed under others are dropped.
+  absl::Status Configure(const LoadPlan& plan);
   absl::Status CheckMemory(const LoadPlan& plan) const;
+  DType KvDType(const LoadPlan& plan) const;
   absl::Status LoadWeights(const LoadPlan& plan, const OnProgress& on_progress);
   absl::StatusOr<uint64_t> Assemble(const LoadPlan& plan, Epoch* epoch, uint64_t load);
   absl::StatusOr<std::unique_ptr<NextStage>> OpenNext(const LoadPlan::StageRequest& stage,
@@ -73,6 +77,7 @@ class StageHost {
   absl::Mutex load_mutex_;          // held while loading
   WeightMap weights_ ABSL_GUARDED_BY(load_mutex_);
   std::string weights_key_ ABSL_GUARDED_BY(load_mutex_);
+  ComputeOptions compute_ ABSL_GUARDED_BY(load_mutex_);  // what the backend was told
 
   mutable absl::Mutex mutex_;
   v1::Endpoint endpoint_ ABSL_GUARDED_BY(mutex_);

@@ -1,10 +1,12 @@
 #include "worker/step_check.h"
 
 #include <cmath>
+#include <optional>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
+#include "base/dtype.h"
 #include "base/status_macros.h"
 
 namespace gantry {
@@ -64,10 +66,11 @@ absl::Status CheckPayload(const StepFrame& frame, uint64_t expected_rows,
     return absl::InvalidArgumentError(
         absl::StrCat("step frame: expected no payload, found ", found_bytes, " bytes"));
   }
-  if (header.dtype() != std::string(DTypeName(limits.dtype))) {
-    return absl::InvalidArgumentError(absl::StrCat("step frame: dtype: expected ",
-                                                   DTypeName(limits.dtype), ", found \"",
-                                                   header.dtype().substr(0, 16), "\""));
+  const std::optional<DType> dtype = DTypeFromSafetensors(header.dtype());
+  if (!dtype.has_value() || !IsFloat(*dtype)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("step frame: dtype: expected F32, BF16 or F16, found \"",
+                     header.dtype().substr(0, 16), "\""));
   }
   if (header.cols() != limits.hidden_size) {
     return absl::InvalidArgumentError(
@@ -75,7 +78,7 @@ absl::Status CheckPayload(const StepFrame& frame, uint64_t expected_rows,
   }
   uint64_t bytes;
   if (!CheckedMultiply(header.rows(), header.cols(), &bytes) ||
-      !CheckedMultiply(bytes, DTypeSize(limits.dtype), &bytes) || bytes != found_bytes) {
+      !CheckedMultiply(bytes, DTypeSize(*dtype), &bytes) || bytes != found_bytes) {
     return absl::InvalidArgumentError(absl::StrCat("step frame: payload of ", header.rows(), " x ",
                                                    header.cols(), " ", header.dtype(), ", found ",
                                                    found_bytes, " bytes"));

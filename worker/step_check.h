@@ -5,7 +5,6 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "base/dtype.h"
 #include "proto/step_frame.h"
 
 namespace gantry {
@@ -17,7 +16,6 @@ struct StageLimits {
   // What the payload holds for each slice that has not failed: nothing, its tokens' rows, or only
   // the rows that go through lm_head (behind the last decoder layer).
   enum class Input { kTokenIds, kTokenRows, kLogitRows } input = Input::kTokenIds;
-  DType dtype = DType::kF32;  // of the payload
   int64_t hidden_size = 0;
   int64_t vocab_size = 0;
   int64_t context = 0;
@@ -27,7 +25,8 @@ struct StageLimits {
 
 // INVALID_ARGUMENT for a frame of which no part can be trusted: wrong epoch or stage, more tokens
 // or rows than were agreed, a payload that is not what header and slices say, a sequence named
-// twice. A frame that passes may still hold wrong slices.
+// twice. The payload's type is the sender's: F32, BF16 or F16. A frame that passes may still hold
+// wrong slices.
 absl::Status CheckFrame(const StepFrame& frame, const StageLimits& limits);
 
 // INVALID_ARGUMENT for a slice whose numbers make no sense by themselves: no tokens, token ids out

@@ -1,7 +1,9 @@
 #include "worker/weight_source.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/dtype.h"
 #include "base/dummy_weights.h"
+#include "worker/module_format.h"
 
 namespace gantry {
 namespace {
@@ -14,17 +16,37 @@ class CheckpointSource : public WeightSource {
                     float* out) const override {
     return checkpoint_->ReadTensor(tensor.name, first, count, out);
   }
-  MatrixPart Part(const TensorSpec& tensor) const override {
+  absl::StatusOr<MatrixPart> Part(const TensorSpec& tensor,
+                                  const TensorScheme& scheme) const override {
     MatrixPart part;
     part.rows = tensor.shape[0];
-    part.read = [this, tensor](int64_t first, int64_t count, void* out) {
-      const int64_t cols = tensor.shape[1];
-      return Read(tensor, first * cols, count * cols, static_cast<float*>(out));
-    };
+    const TensorScheme stored = checkpoint_->StoredScheme(tensor.name);
+    const int64_t cols = tensor.shape[1];
+    if (!IsQuantised(stored.scheme)) {
+      part.dtype = checkpoint_->TensorDType(tensor.name);
+      part.read = [this, name = tensor.name, cols](int64_t first, int64_t count, void* out) {
+        return checkpoint_->ReadRaw(name, first * cols, count * cols, out);
+      };
+      return part;
+    }
+    if (!IsQuantised(scheme.scheme)) {
+      part.read = [this, name = tensor.name, cols](int64_t first, int64_t count, void* out) {
+        return checkpoint_->ReadTensor(name, first * cols, count * cols, static_cast<float*>(out));
+      };
+      return part;
+    }
+    if (stored != scheme) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          checkpoint_->folder(), ": tensor \"", tensor.name, "\": stored as ", Describe(stored),
+          ", wanted as ", Describe(scheme),
+          "; a quantised checkpoint keeps its scheme: ask for that one, or take the original ",
+          "weights"));
+    }
+    part.read_packed = [this, name = tensor.name] { return checkpoint_->ReadPacked(name); };
     return part;
   }
-  int ElementBytes(const TensorSpec& tensor) const override {
-    return DTypeSize(checkpoint_->TensorDType(tensor.name));
+  uint64_t TensorBytes(const TensorSpec& tensor) const override {
+    return checkpoint_->TensorBytes(tensor.name);
   }
 
  private:
@@ -40,7 +62,7 @@ class DummySource : public WeightSource {
     FillDummyWeights(DummyWeightsOf(seed_, tensor.name), first, count, out);
     return absl::OkStatus();
   }
-  MatrixPart Part(const TensorSpec& tensor) const override {
+  absl::StatusOr<MatrixPart> Part(const TensorSpec& tensor, const TensorScheme&) const override {
     const DummyWeights weights = DummyWeightsOf(seed_, tensor.name);
     MatrixPart part;
     part.rows = tensor.shape[0];
@@ -51,7 +73,11 @@ class DummySource : public WeightSource {
     part.dummy = weights;
     return part;
   }
-  int ElementBytes(const TensorSpec&) const override { return sizeof(float); }
+  uint64_t TensorBytes(const TensorSpec& tensor) const override {
+    uint64_t bytes = sizeof(float);
+    for (const int64_t size : tensor.shape) bytes *= size;
+    return bytes;
+  }
 
  private:
   const uint64_t seed_;

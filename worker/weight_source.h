@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "kernels/backend.h"
 #include "model/checkpoint.h"
@@ -17,13 +18,16 @@ namespace gantry {
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  // Elements [first, first + count) of the tensor, widened to float.
+  // Elements [first, first + count) of the tensor, dequantised and widened to float.
   virtual absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count,
                             float* out) const = 0;
-  // The tensor, [out, in], as a part of a Matrix. The source outlives it.
-  virtual MatrixPart Part(const TensorSpec& tensor) const = 0;
-  // Bytes of one element of the tensor where it comes from, for the progress.
-  virtual int ElementBytes(const TensorSpec& tensor) const = 0;
+  // The tensor, [out, in], as a part of a Matrix that is to be stored in `scheme`: in its own
+  // element type, or as it is if it is quantised so. INVALID_ARGUMENT, naming the tensor, if it is
+  // quantised in another way; to an unquantised scheme it is dequantised. The source outlives it.
+  virtual absl::StatusOr<MatrixPart> Part(const TensorSpec& tensor,
+                                          const TensorScheme& scheme) const = 0;
+  // Bytes of the tensor where it comes from, for the progress.
+  virtual uint64_t TensorBytes(const TensorSpec& tensor) const = 0;
 };
 
 // The files of a model. `checkpoint` outlives the source.

@@ -26,7 +26,8 @@ class ModuleLoader {
     for (const TensorSpec& part : parts) {
       const int64_t count = Elements(part);
       values.resize(values.size() + count);
-      GANTRY_RETURN_IF_ERROR(Read(part, 0, count, values.data() + values.size() - count));
+      GANTRY_RETURN_IF_ERROR(source_.Read(part, 0, count, values.data() + values.size() - count));
+      GANTRY_RETURN_IF_ERROR(bytes_read_(source_.TensorBytes(part)));
     }
     if (values.empty()) return nullptr;
     const size_t bytes = values.size() * sizeof(float);
@@ -41,20 +42,15 @@ class ModuleLoader {
     return LoadVector({norm});
   }
 
-  absl::StatusOr<LinearWeights> LoadLinear(const LinearSpec& spec, Scheme scheme) {
+  absl::StatusOr<LinearWeights> LoadLinear(const LinearSpec& spec, const MatrixFormat& format) {
     LinearWeights weights;
     MatrixSource from;
-    from.format.scheme.scheme = scheme;
+    from.format = format;
     from.rows = spec.rows;
     from.cols = spec.cols;
     for (const TensorSpec& tensor : spec.weights) {
-      MatrixPart part = source_.Part(tensor);
-      part.read = [this, &tensor, read = std::move(part.read)](int64_t first, int64_t count,
-                                                               void* out) {
-        GANTRY_RETURN_IF_ERROR(read(first, count, out));
-        return bytes_read_(static_cast<uint64_t>(count) * tensor.shape[1] *
-                           source_.ElementBytes(tensor));
-      };
+      GANTRY_ASSIGN_OR_RETURN(MatrixPart part, source_.Part(tensor, format.scheme));
+      CountBytes(source_.TensorBytes(tensor), &part);
       from.parts.push_back(std::move(part));
     }
     absl::StatusOr<std::unique_ptr<Matrix>> matrix = backend_->Pack(from);
@@ -65,9 +61,28 @@ class ModuleLoader {
   }
 
  private:
-  absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count, float* out) {
-    GANTRY_RETURN_IF_ERROR(source_.Read(tensor, first, count, out));
-    return bytes_read_(static_cast<uint64_t>(count) * source_.ElementBytes(tensor));
+  // Lets the part report the `bytes` of its tensor as it is read.
+  void CountBytes(uint64_t bytes, MatrixPart* part) {
+    if (part->read != nullptr) {
+      part->read = [this, bytes, rows = part->rows, read = std::move(part->read)](
+                       int64_t first, int64_t count, void* out) {
+        GANTRY_RETURN_IF_ERROR(read(first, count, out));
+        // A row of a quantised tensor may have no whole number of bytes.
+        const auto before = [&](int64_t row) {
+          return static_cast<uint64_t>(static_cast<double>(bytes) * row / rows);
+        };
+        return bytes_read_(before(first + count) - before(first));
+      };
+    }
+    if (part->read_packed != nullptr) {
+      part->read_packed = [this, bytes,
+                           read = std::move(part->read_packed)]() -> absl::StatusOr<PackedTensor> {
+        absl::StatusOr<PackedTensor> packed = read();
+        GANTRY_RETURN_IF_ERROR(packed.status());
+        GANTRY_RETURN_IF_ERROR(bytes_read_(bytes));
+        return packed;
+      };
+    }
   }
 
   const WeightSource& source_;
@@ -76,9 +91,10 @@ class ModuleLoader {
 };
 
 // The matrix of another module with the same tensor: the tied lm_head is the embedding.
-std::shared_ptr<Matrix> FindShared(const ModuleSpec& spec, Scheme scheme, const WeightMap& loaded) {
+std::shared_ptr<Matrix> FindShared(const ModuleSpec& spec, const MatrixFormat& format,
+                                   const WeightMap& loaded) {
   for (const auto& [name, other] : loaded) {
-    if (other->matrix.matrix != nullptr && other->scheme == scheme &&
+    if (other->matrix.matrix != nullptr && other->format.matrix == format &&
         other->spec.matrix.weights[0].name == spec.matrix.weights[0].name) {
       return other->matrix.matrix;
     }
@@ -86,39 +102,31 @@ std::shared_ptr<Matrix> FindShared(const ModuleSpec& spec, Scheme scheme, const 
   return nullptr;
 }
 
-std::vector<const LinearSpec*> Linears(const ModuleSpec& spec) {
-  std::vector<const LinearSpec*> linears;
-  for (const LinearSpec* linear : {&spec.qkv, &spec.o, &spec.gate_up, &spec.down, &spec.matrix}) {
-    if (!linear->weights.empty()) linears.push_back(linear);
-  }
-  return linears;
-}
-
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ModuleWeights>> LoadModule(
-    const ModuleSpec& spec, Scheme scheme, const WeightSource& source, const WeightMap& loaded,
-    Backend* backend, const BytesRead& bytes_read) {
+    const ModuleSpec& spec, const ModuleFormat& format, const WeightSource& source,
+    const WeightMap& loaded, Backend* backend, const BytesRead& bytes_read) {
   ModuleLoader loader(source, backend, bytes_read);
   auto weights = std::make_shared<ModuleWeights>();
   weights->spec = spec;
-  weights->scheme = scheme;
+  weights->format = format;
   switch (spec.kind) {
     case ModuleKind::kEmbedding:
     case ModuleKind::kLmHead:
-      weights->matrix.matrix = FindShared(spec, scheme, loaded);
+      weights->matrix.matrix = FindShared(spec, format.matrix, loaded);
       if (weights->matrix.matrix == nullptr) {
-        GANTRY_ASSIGN_OR_RETURN(weights->matrix, loader.LoadLinear(spec.matrix, scheme));
+        GANTRY_ASSIGN_OR_RETURN(weights->matrix, loader.LoadLinear(spec.matrix, format.matrix));
       }
       break;
     case ModuleKind::kLayer: {
       GANTRY_ASSIGN_OR_RETURN(weights->input_norm, loader.LoadNorm(spec.input_norm));
       GANTRY_ASSIGN_OR_RETURN(weights->post_attention_norm,
                               loader.LoadNorm(spec.post_attention_norm));
-      GANTRY_ASSIGN_OR_RETURN(weights->qkv, loader.LoadLinear(spec.qkv, scheme));
-      GANTRY_ASSIGN_OR_RETURN(weights->o, loader.LoadLinear(spec.o, scheme));
-      GANTRY_ASSIGN_OR_RETURN(weights->gate_up, loader.LoadLinear(spec.gate_up, scheme));
-      GANTRY_ASSIGN_OR_RETURN(weights->down, loader.LoadLinear(spec.down, scheme));
+      GANTRY_ASSIGN_OR_RETURN(weights->qkv, loader.LoadLinear(spec.qkv, format.qkv));
+      GANTRY_ASSIGN_OR_RETURN(weights->o, loader.LoadLinear(spec.o, format.o));
+      GANTRY_ASSIGN_OR_RETURN(weights->gate_up, loader.LoadLinear(spec.gate_up, format.gate_up));
+      GANTRY_ASSIGN_OR_RETURN(weights->down, loader.LoadLinear(spec.down, format.down));
       break;
     }
     case ModuleKind::kNorm:
@@ -131,20 +139,18 @@ absl::StatusOr<std::shared_ptr<const ModuleWeights>> LoadModule(
 uint64_t SourceBytes(const ModuleSpec& spec, const WeightSource& source) {
   uint64_t bytes = 0;
   for (const TensorSpec& tensor : ModuleTensors(spec)) {
-    bytes += static_cast<uint64_t>(Elements(tensor)) * source.ElementBytes(tensor);
+    bytes += source.TensorBytes(tensor);
   }
   return bytes;
 }
 
-uint64_t NeededBytes(const ModuleSpec& spec, Scheme scheme, const Backend& backend) {
+uint64_t NeededBytes(const ModuleSpec& spec, const ModuleFormat& format, const Backend& backend) {
   uint64_t bytes = 0;
   for (const TensorSpec& tensor : ModuleTensors(spec)) {
     if (tensor.shape.size() == 1) bytes += tensor.shape[0] * sizeof(float);
   }
-  for (const LinearSpec* linear : Linears(spec)) {
-    MatrixFormat format;
-    format.scheme.scheme = scheme;
-    bytes += backend.PackedBytes(format, linear->rows, linear->cols);
+  for (const auto& [linear, matrix] : ModuleMatrices(spec, format)) {
+    bytes += backend.PackedBytes(*matrix, linear->rows, linear->cols);
   }
   return bytes;
 }

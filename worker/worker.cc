@@ -65,6 +65,7 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerOptions& optio
   host.worker = worker->name_;
   host.model_root = options.model_root;
   host.memory_bytes = facts.memory_bytes();
+  host.chooses_types = worker->device_.chooses_types;
   host.credentials = worker->credentials_;
   worker->host_ = std::make_unique<StageHost>(std::move(host), worker->device_.backend.get(),
                                               [self](uint64_t epoch, const std::string& message) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <random>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -114,12 +115,51 @@ TEST(DTypeTest, ToFloatReadsUnaligned) {
   EXPECT_EQ(out[1], -7.f);
 }
 
+// All bits but NaN's, in runs that begin and end anywhere, at odd addresses.
+TEST(DTypeTest, LoopsRoundAsSingleConversionsDo) {
+  std::mt19937 random(std::random_device{}());
+  std::vector<float> values;
+  for (int i = 0; i < 5000; ++i) values.push_back(FromBits(random()));
+  for (const float value : {0.f, -0.f, INFINITY, -INFINITY, NAN, 65519.996f, 65520.f, 6e-8f}) {
+    values.push_back(value);
+  }
+  for (const size_t count :
+       {size_t{0}, size_t{1}, size_t{7}, size_t{8}, size_t{9}, size_t{31}, values.size()}) {
+    for (const DType dtype : {DType::kF16, DType::kBF16}) {
+      std::vector<char> narrow(1 + 2 * count + 2, 0x55);
+      FromFloat(dtype, values.data() + values.size() - count, count, narrow.data() + 1);
+      EXPECT_EQ(narrow[0], 0x55);
+      EXPECT_EQ(narrow[1 + 2 * count], 0x55);
+      std::vector<float> wide(count + 1, -3);
+      ToFloat(dtype, narrow.data() + 1, count, wide.data());
+      EXPECT_EQ(wide[count], -3);
+      std::vector<float> rounded(values.end() - count, values.end());
+      RoundFloats(dtype, count, rounded.data());
+      for (size_t i = 0; i < count; ++i) {
+        const float value = values[values.size() - count + i];
+        const float expected =
+            dtype == DType::kF16 ? F16ToFloat(FloatToF16(value)) : BF16ToFloat(FloatToBF16(value));
+        if (std::isnan(value)) {
+          ASSERT_TRUE(std::isnan(wide[i]) && std::isnan(rounded[i]));
+        } else {
+          ASSERT_EQ(Bits(wide[i]), Bits(expected)) << value;
+          ASSERT_EQ(Bits(rounded[i]), Bits(expected)) << value;
+        }
+      }
+    }
+  }
+}
+
 TEST(DTypeTest, Names) {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16, DType::kF64, DType::kI8,
                             DType::kU8, DType::kI16, DType::kI32, DType::kI64, DType::kBool}) {
     EXPECT_EQ(DTypeFromSafetensors(DTypeName(dtype)), dtype);
   }
   EXPECT_EQ(DTypeFromTorch("bfloat16"), DType::kBF16);
+  EXPECT_EQ(TorchName(DType::kBF16), "bfloat16");
+  EXPECT_EQ(SchemeOfDType(DType::kBF16), Scheme::kBf16);
+  EXPECT_EQ(SchemeOfDType(DType::kF16), Scheme::kFp16);
+  EXPECT_EQ(SchemeOfDType(DType::kF32), Scheme::kFp32);
   EXPECT_EQ(DTypeFromTorch("torch.float16"), DType::kF16);
   EXPECT_EQ(DTypeFromTorch("float"), std::nullopt);
   EXPECT_EQ(DTypeFromSafetensors("f32"), std::nullopt);

@@ -44,6 +44,37 @@ TEST(PayloadTest, UploadsRowsWhereverThePayloadIsCut) {
   }
 }
 
+TEST(PayloadTest, ConvertsRowsWhereverThePayloadIsCut) {
+  constexpr int64_t kColumns = 3;
+  constexpr DType kTypes[] = {DType::kF32, DType::kBF16, DType::kF16};
+  std::vector<float> values;
+  for (int i = 0; i < 5 * kColumns; ++i) values.push_back(1.0f / (i + 3));
+  const std::vector<RowRun> runs = {{0, 1}, {2, 2}, {4, 1}};
+  RowConverter converter;
+  for (const DType from : kTypes) {
+    std::string rows(values.size() * DTypeSize(from), '\0');
+    FromFloat(from, values.data(), values.size(), rows.data());
+    for (const DType to : kTypes) {
+      std::vector<float> expected;
+      for (const RowRun& run : runs) {
+        expected.insert(expected.end(), values.begin() + run.first * kColumns,
+                        values.begin() + (run.first + run.count) * kColumns);
+      }
+      RoundFloats(from, expected.size(), expected.data());
+      RoundFloats(to, expected.size(), expected.data());
+      for (size_t cut = 0; cut <= rows.size(); ++cut) {
+        const std::vector<grpc::Slice> payload = {grpc::Slice(rows.substr(0, cut)),
+                                                  grpc::Slice(rows.substr(cut))};
+        const absl::Span<const char> made = converter.Convert(payload, runs, kColumns, from, to);
+        ASSERT_EQ(made.size(), expected.size() * DTypeSize(to));
+        std::vector<float> found(expected.size());
+        ToFloat(to, made.data(), found.size(), found.data());
+        ASSERT_EQ(found, expected) << DTypeName(from) << " to " << DTypeName(to) << ", " << cut;
+      }
+    }
+  }
+}
+
 TEST(PayloadTest, DownloadsRuns) {
   const std::unique_ptr<Backend> backend = MakeReferenceBackend();
   GANTRY_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Buffer> buffer, backend->Allocate(9));

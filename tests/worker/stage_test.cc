@@ -4,6 +4,8 @@
 #include <limits>
 #include <set>
 
+#include "absl/strings/str_join.h"
+#include "base/dtype.h"
 #include "base/json.h"
 #include "gtest/gtest.h"
 #include "tests/repository.h"
@@ -216,6 +218,40 @@ TEST(StageTest, ASliceThatFailsInALaterStageLeavesItsRowsBehind) {
   EXPECT_EQ(header.results(0).tokens(0).SerializeAsString(),
             expected.results(0).tokens(0).SerializeAsString());
   EXPECT_THAT(header.results(1).error(), HasSubstr("stage 1 on worker w1: start"));
+}
+
+// What a worker sends that computes in another type means the same as its values in this one.
+TEST(StageTest, TakesActivationsOfEveryType) {
+  for (const DType sent : {DType::kBF16, DType::kF16}) {
+    std::vector<std::string> tokens;
+    for (const bool narrow : {false, true}) {
+      TestPipeline pipeline(TinyConfig(), {.cuts = {2}});
+      std::vector<float> logits;
+      pipeline.stage(1).set_observer(
+          [&logits](const std::string& module, const Buffer& rows, int64_t count, int64_t columns) {
+            if (module != "lm_head") return;
+            logits.assign(rows.as<float>(), rows.as<float>() + count * columns);
+          });
+      StepFrame frame;
+      frame.header.set_epoch(1);
+      *frame.header.add_slices() = pipeline.MakeSlice(1, {4, 5, 6}, 0, 3, 1, GreedyParams(3));
+      GANTRY_ASSERT_OK(pipeline.stage(0).Run(&frame));
+      EXPECT_EQ(frame.header.dtype(), "F32");
+      std::vector<float> values(3 * 32);
+      ASSERT_EQ(frame.payload_bytes(), values.size() * sizeof(float));
+      std::memcpy(values.data(), frame.payload[0].begin(), frame.payload_bytes());
+      RoundFloats(sent, values.size(), values.data());
+      const DType dtype = narrow ? sent : DType::kF32;
+      frame.header.set_dtype(std::string(DTypeName(dtype)));
+      FromFloat(dtype, values.data(), values.size(),
+                frame.AllocatePayload(values.size() * DTypeSize(dtype)));
+      GANTRY_ASSERT_OK(CheckFrame(frame, pipeline.stage(1).limits()));
+      GANTRY_ASSERT_OK(pipeline.stage(1).Run(&frame));
+      ASSERT_EQ(logits.size(), 96);
+      tokens.push_back(absl::StrJoin(logits, " "));
+    }
+    EXPECT_EQ(tokens[0], tokens[1]) << DTypeName(sent);
+  }
 }
 
 // reliability.md B11.

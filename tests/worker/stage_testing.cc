@@ -84,7 +84,7 @@ void TestPipeline::Build(const WeightSource& source, const Options& options) {
     spec.shape = shape_;
     for (size_t m = begins[i]; m < end; ++m) {
       loaded[modules_[m].name] =
-          Must(LoadModule(modules_[m], Scheme::kFp32, source, loaded, backend_.get(), bytes_read));
+          Must(LoadModule(modules_[m], ModuleFormat(), source, loaded, backend_.get(), bytes_read));
       spec.modules.push_back(loaded[modules_[m].name]);
     }
     stages_.push_back(Must(Stage::Create(std::move(spec), workspace_.get(), backend_.get())));

@@ -65,6 +65,18 @@ TEST(CheckFrameTest, AcceptsWhatEachKindOfStageTakes) {
   GANTRY_EXPECT_OK(CheckFrame(frame, MakeLimits(StageLimits::Input::kTokenIds)));
 }
 
+TEST(CheckFrameTest, ThePayloadIsOfTheSendersType) {
+  for (const char* dtype : {"BF16", "F16"}) {
+    StepFrame frame = MakeFrame();
+    frame.header.set_dtype(dtype);
+    std::fill_n(frame.AllocatePayload(5 * 8 * 2), 5 * 8 * 2, 0);
+    GANTRY_EXPECT_OK(CheckFrame(frame, MakeLimits(StageLimits::Input::kTokenRows)));
+    frame.AllocatePayload(5 * 8 * 2 - 1);
+    EXPECT_THAT(CheckFrame(frame, MakeLimits(StageLimits::Input::kTokenRows)),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("found 79 bytes")));
+  }
+}
+
 TEST(CheckFrameTest, ThePayloadMayComeInPieces) {
   StepFrame frame = MakeFrame();
   const grpc::Slice whole = frame.payload[0];
@@ -106,7 +118,14 @@ INSTANTIATE_TEST_SUITE_P(
         BadFrame{"OtherStage", [](StepFrame* f) { f->header.set_stage(2); }, "stage: expected 1"},
         BadFrame{"HugeStage", [](StepFrame* f) { f->header.set_stage(UINT32_MAX); }, "stage"},
         BadFrame{"NoDtype", [](StepFrame* f) { f->header.set_dtype(""); }, "dtype"},
-        BadFrame{"OtherDtype", [](StepFrame* f) { f->header.set_dtype("BF16"); }, "dtype"},
+        BadFrame{"BytesOfAnotherDtype", [](StepFrame* f) { f->header.set_dtype("BF16"); },
+                 "payload of 5 x 8 BF16, found 160 bytes"},
+        BadFrame{"HalfTheBytes", [](StepFrame* f) { f->AllocatePayload(5 * 8 * 2); },
+                 "payload of 5 x 8 F32, found 80 bytes"},
+        BadFrame{"Int8", [](StepFrame* f) { f->header.set_dtype("I8"); },
+                 "dtype: expected F32, BF16 or F16, found \"I8\""},
+        BadFrame{"Double", [](StepFrame* f) { f->header.set_dtype("F64"); }, "dtype"},
+        BadFrame{"TorchsName", [](StepFrame* f) { f->header.set_dtype("bfloat16"); }, "dtype"},
         BadFrame{"UnknownDtype", [](StepFrame* f) { f->header.set_dtype("\xff\xff"); }, "dtype"},
         BadFrame{"LongDtype", [](StepFrame* f) { f->header.set_dtype(std::string(1 << 20, 'F')); },
                  "dtype"},

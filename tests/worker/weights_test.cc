@@ -21,12 +21,12 @@ TEST(WeightsTest, MeasuredIsNeededAndWithinThePrediction) {
       WeightMap weights;
       GANTRY_ASSERT_OK_AND_ASSIGN(
           weights[spec.name],
-          LoadModule(spec, Scheme::kFp32, *source, {}, backend.get(), [&read](uint64_t bytes) {
+          LoadModule(spec, ModuleFormat(), *source, {}, backend.get(), [&read](uint64_t bytes) {
             read += bytes;
             return absl::OkStatus();
           }));
       EXPECT_EQ(read, SourceBytes(spec, *source)) << spec.name;
-      EXPECT_EQ(MeasuredBytes(weights), NeededBytes(spec, Scheme::kFp32, *backend)) << spec.name;
+      EXPECT_EQ(MeasuredBytes(weights), NeededBytes(spec, ModuleFormat(), *backend)) << spec.name;
       EXPECT_LE(MeasuredBytes(weights), ModuleWeightBytes(spec, Scheme::kFp32)) << spec.name;
     }
   }
@@ -39,11 +39,11 @@ TEST(WeightsTest, ATiedHeadIsTheEmbedding) {
   WeightMap weights;
   GANTRY_ASSERT_OK_AND_ASSIGN(
       weights[modules.front().name],
-      LoadModule(modules.front(), Scheme::kFp32, *source, weights, backend.get(), Ignore));
+      LoadModule(modules.front(), ModuleFormat(), *source, weights, backend.get(), Ignore));
   const uint64_t before = MeasuredBytes(weights);
   GANTRY_ASSERT_OK_AND_ASSIGN(
       weights[modules.back().name],
-      LoadModule(modules.back(), Scheme::kFp32, *source, weights, backend.get(), Ignore));
+      LoadModule(modules.back(), ModuleFormat(), *source, weights, backend.get(), Ignore));
   EXPECT_EQ(weights["lm_head"]->matrix.matrix, weights["model.embed_tokens"]->matrix.matrix);
   EXPECT_EQ(MeasuredBytes(weights), before);
 }
@@ -51,7 +51,7 @@ TEST(WeightsTest, ATiedHeadIsTheEmbedding) {
 TEST(WeightsTest, AnErrorOfTheProgressEndsTheLoading) {
   const std::unique_ptr<Backend> backend = MakeTestBackend("cpu");
   const std::unique_ptr<WeightSource> source = MakeDummySource(1);
-  EXPECT_THAT(LoadModule(ListModules(TinyConfig())[1], Scheme::kFp32, *source, {}, backend.get(),
+  EXPECT_THAT(LoadModule(ListModules(TinyConfig())[1], ModuleFormat(), *source, {}, backend.get(),
                          [](uint64_t) { return absl::CancelledError("enough"); }),
               StatusIs(absl::StatusCode::kCancelled, ::testing::HasSubstr("enough")));
 }
