@@ -132,11 +132,6 @@ bool MatchesAny(const std::vector<std::string>& keys, absl::string_view module_n
   });
 }
 
-Scheme SchemeOfDType(DType dtype) {
-  if (dtype == DType::kF16) return Scheme::kFp16;
-  return dtype == DType::kBF16 ? Scheme::kBf16 : Scheme::kFp32;
-}
-
 }  // namespace
 
 absl::StatusOr<QuantizationOptions> ParseQuantizationOptions(const Json& json,
@@ -145,6 +140,11 @@ absl::StatusOr<QuantizationOptions> ParseQuantizationOptions(const Json& json,
   const absl::Status status = ParseOptions(json, &options);
   if (!status.ok()) return Annotate(status, origin);
   return options;
+}
+
+Scheme SchemeOfDType(DType dtype) {
+  if (dtype == DType::kF16) return Scheme::kFp16;
+  return dtype == DType::kBF16 ? Scheme::kBf16 : Scheme::kFp32;
 }
 
 bool MatchesModule(absl::string_view key, absl::string_view module_name) {
@@ -182,7 +182,9 @@ std::vector<std::string> ModulesToNotConvert(const ModelTree& tree,
 }
 
 SchemeRules::SchemeRules(const ModelTree& tree, const WeightFormat& format)
-    : format_(format), not_converted_(ModulesToNotConvert(tree, format.quantization)) {
+    : format_(format),
+      output_embedding_(tree.output_embedding),
+      not_converted_(ModulesToNotConvert(tree, format.quantization)) {
   // transformers obeys the list for fp16 and whenever it quantises; bf16 has fp32's range.
   if (format.quantization.quantized() || format.dtype == DType::kF16) {
     keep_in_fp32_ = tree.keep_in_fp32;
@@ -193,7 +195,9 @@ TensorScheme SchemeRules::Of(absl::string_view module_name, const TreeModule& mo
                              const TreeTensor& tensor) const {
   TensorScheme scheme;
   if (tensor.is_buffer || MatchesAny(keep_in_fp32_, module_name)) return scheme;
-  scheme.scheme = SchemeOfDType(format_.dtype);
+  const bool embeds = module.class_name == "Embedding" || module_name == output_embedding_;
+  scheme.scheme =
+      SchemeOfDType(embeds ? format_.embedding_dtype.value_or(format_.dtype) : format_.dtype);
   const QuantizationOptions& options = format_.quantization;
   if (!options.quantized() || module.class_name != "Linear" || tensor.name != "weight" ||
       MatchesAny(not_converted_, module_name)) {

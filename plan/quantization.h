@@ -2,6 +2,7 @@
 #define GANTRY_PLAN_QUANTIZATION_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,8 +42,13 @@ absl::StatusOr<QuantizationOptions> ParseQuantizationOptions(const Json& json,
 // What is asked of a model: the type of what is not quantised, and what is quantised.
 struct WeightFormat {
   DType dtype = DType::kF32;  // kF32, kF16 or kBF16
+  // Of embeddings and of the output embedding, where they are not quantised; not set: `dtype`.
+  std::optional<DType> embedding_dtype;
   QuantizationOptions quantization;
 };
+
+// How weights of kF32, kF16 or kBF16 are stored unquantised.
+Scheme SchemeOfDType(DType dtype);
 
 // Full names and leaf names of modules that stay as they are: the user's list, or by default the
 // output embedding (with tied tensors: all modules that hold them and the last one), and in either
@@ -61,10 +67,11 @@ class SchemeRules {
   TensorScheme Of(absl::string_view module_name, const TreeModule& module,
                   const TreeTensor& tensor) const;
   const std::vector<std::string>& not_converted() const { return not_converted_; }
-  DType dtype() const { return format_.dtype; }  // of what is not quantised
+  const WeightFormat& format() const { return format_; }
 
  private:
   WeightFormat format_;
+  std::string output_embedding_;
   std::vector<std::string> not_converted_;
   std::vector<std::string> keep_in_fp32_;
 };

@@ -21,6 +21,7 @@ class EpochPlanTest : public ::testing::Test {
     GANTRY_ASSERT_OK_AND_ASSIGN(model_.config, ParseModelConfig(json, "config.json"));
     model_.modules = ListModules(model_.config);
     GANTRY_ASSERT_OK_AND_ASSIGN(model_.tree, BuildModelTree(json, "config.json"));
+    GANTRY_ASSERT_OK(model_.UseServingRequest(options_.serving));
     options_.balanced = true;
     model_.context = 256;
     results_.set_address("127.0.0.1:7070");

@@ -23,7 +23,7 @@ TEST(MemoryTest, WeightsAreTheParametersOfTheModel) {
   const ModelConfig config = TinyLlama();
   uint64_t bytes = 0;
   for (const ModuleSpec& module : ListModules(config)) {
-    bytes += ModuleWeightBytes(module, Scheme::kFp32);
+    bytes += ModuleWeightBytes(module, {});
   }
   // TinyLlama-1.1B has 1,100,048,384 parameters; no matrix of it has rows that need padding.
   EXPECT_EQ(bytes, 4 * uint64_t{1100048384});
@@ -33,9 +33,9 @@ TEST(MemoryTest, RowsArePaddedToPanels) {
   LinearSpec linear;
   linear.rows = 65;
   linear.cols = 3;
-  EXPECT_EQ(LinearBytes(linear, Scheme::kFp32), 128u * 3 * 4);
+  EXPECT_EQ(LinearBytes(linear, {}), 128u * 3 * 4);
   linear.biases.push_back({"bias", {65}});
-  EXPECT_EQ(LinearBytes(linear, Scheme::kFp32), 128u * 3 * 4 + 65 * 4);
+  EXPECT_EQ(LinearBytes(linear, {}), 128u * 3 * 4 + 65 * 4);
 }
 
 TEST(MemoryTest, KeysAndValues) {
@@ -70,7 +70,7 @@ TEST(MemoryTest, TheTreeCountsWhatTheWorkersHold) {
   const SchemeRules rules(tree, WeightFormat{});
   uint64_t held = 0;
   for (const ModuleSpec& module : ListModules(config)) {
-    held += ModuleWeightBytes(module, Scheme::kFp32);
+    held += ModuleWeightBytes(module, {});
   }
   uint64_t counted = 0;
   for (const PlanUnit& unit : tree.units) {

@@ -14,12 +14,12 @@ using ::testing::HasSubstr;
 class PlacementTest : public ::testing::Test {
  protected:
   PlacementTest() {
-    const Json json = Json::parse(R"({
+    json_ = Json::parse(R"({
       "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 1024,
       "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 6,
       "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 1024,
       "rms_norm_eps": 1e-5, "hidden_act": "silu"})");
-    config_ = ParseModelConfig(json, "test").value();
+    config_ = ParseModelConfig(json_, "test").value();
     modules_ = ListModules(config_);
     shape_.context = 256;
     shape_.num_blocks = 16;
@@ -38,7 +38,15 @@ class PlacementTest : public ::testing::Test {
   absl::StatusOr<Placement> ByMap(const char* map, const std::vector<DeviceSpec>& devices) {
     absl::StatusOr<DeviceMap> parsed = ParseDeviceMap(Json::parse(map), "map.json");
     if (!parsed.ok()) return parsed.status();
-    return PlaceByMap(config_, modules_, shape_, devices, *parsed);
+    return PlaceByMap(modules_, Costs(), devices, *parsed);
+  }
+
+  PlacementCosts Costs() {
+    const absl::StatusOr<ModelTree> tree = BuildModelTree(json_, "test");
+    EXPECT_THAT(tree, IsOk());
+    const absl::StatusOr<ModelSchemes> schemes = MakeModelSchemes(*tree, modules_, format_);
+    EXPECT_THAT(schemes, IsOk());
+    return ComputePlacementCosts(config_, modules_, *schemes, shape_);
   }
 
   // Every module once, in order, and the ledgers' sums equal to the stages'.
@@ -60,25 +68,25 @@ class PlacementTest : public ::testing::Test {
     EXPECT_EQ(of_stages, of_devices);
   }
 
+  Json json_;
+  ServingFormat format_;
   ModelConfig config_;
   std::vector<ModuleSpec> modules_;
   ServingShape shape_;
 };
 
 TEST_F(PlacementTest, OneWorkerHoldsAll) {
-  GANTRY_ASSERT_OK_AND_ASSIGN(Placement placement,
-                              PlaceContiguous(config_, modules_, shape_, Cpus({100})));
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement placement, PlaceContiguous(Costs(), Cpus({100})));
   EXPECT_EQ(placement.stages.size(), 1u);
   ExpectSound(placement);
 }
 
 TEST_F(PlacementTest, TiedEmbeddingIsCountedOnceOnADevice) {
-  GANTRY_ASSERT_OK_AND_ASSIGN(Placement untied,
-                              PlaceContiguous(config_, modules_, shape_, Cpus({100})));
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement untied, PlaceContiguous(Costs(), Cpus({100})));
+  json_["tie_word_embeddings"] = true;
   config_.tie_word_embeddings = true;
   modules_ = ListModules(config_);
-  GANTRY_ASSERT_OK_AND_ASSIGN(Placement tied,
-                              PlaceContiguous(config_, modules_, shape_, Cpus({100})));
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement tied, PlaceContiguous(Costs(), Cpus({100})));
   ExpectSound(tied);
   EXPECT_EQ(untied.ledgers[0].weights_bytes - tied.ledgers[0].weights_bytes, 1024u * 256 * 4);
   GANTRY_ASSERT_OK_AND_ASSIGN(Placement apart,
@@ -87,8 +95,7 @@ TEST_F(PlacementTest, TiedEmbeddingIsCountedOnceOnADevice) {
 }
 
 TEST_F(PlacementTest, EqualWorkersShareEqually) {
-  GANTRY_ASSERT_OK_AND_ASSIGN(Placement placement,
-                              PlaceContiguous(config_, modules_, shape_, Cpus({100, 100, 100})));
+  GANTRY_ASSERT_OK_AND_ASSIGN(Placement placement, PlaceContiguous(Costs(), Cpus({100, 100, 100})));
   ASSERT_EQ(placement.stages.size(), 3u);
   ExpectSound(placement);
   for (const StagePlan& stage : placement.stages) EXPECT_GE(stage.end - stage.begin, 2);
@@ -102,7 +109,7 @@ TEST_F(PlacementTest, SoundOnRandomMachines) {
   for (int i = 0; i < 300; ++i) {
     std::vector<uint64_t> sizes(1 + random() % 6);
     for (uint64_t& size : sizes) size = 5 + random() % 40;
-    absl::StatusOr<Placement> placement = PlaceContiguous(config_, modules_, shape_, Cpus(sizes));
+    absl::StatusOr<Placement> placement = PlaceContiguous(Costs(), Cpus(sizes));
     if (!placement.ok()) {
       EXPECT_EQ(placement.status().code(), absl::StatusCode::kResourceExhausted);
       continue;
@@ -114,9 +121,9 @@ TEST_F(PlacementTest, SoundOnRandomMachines) {
 }
 
 TEST_F(PlacementTest, TooSmallNamesWhatIsMissing) {
-  EXPECT_THAT(PlaceContiguous(config_, modules_, shape_, Cpus({8, 8})),
+  EXPECT_THAT(PlaceContiguous(Costs(), Cpus({8, 8})),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("are missing")));
-  EXPECT_THAT(PlaceContiguous(config_, modules_, shape_, {}),
+  EXPECT_THAT(PlaceContiguous(Costs(), {}),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("no worker")));
 }
 
@@ -132,12 +139,12 @@ TEST_F(PlacementTest, MapMayReturnToADevice) {
 }
 
 TEST_F(PlacementTest, PrefixesEndAtDots) {
-  const Json json = Json::parse(R"({
+  json_ = Json::parse(R"({
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 64,
     "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 12,
     "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64,
     "rms_norm_eps": 1e-5, "hidden_act": "silu"})");
-  config_ = ParseModelConfig(json, "test").value();
+  config_ = ParseModelConfig(json_, "test").value();
   modules_ = ListModules(config_);
   GANTRY_ASSERT_OK_AND_ASSIGN(Placement placement,
                               ByMap(R"({"": "w0", "model.layers.1": "w1"})", Cpus({100, 100})));
@@ -147,7 +154,7 @@ TEST_F(PlacementTest, PrefixesEndAtDots) {
 
 TEST_F(PlacementTest, DevicesByNumberAndKind) {
   std::vector<DeviceSpec> devices = Cpus({100, 100});
-  devices.push_back({"g", "cuda:0", 100000000});
+  devices.push_back({"g", "cuda:0", 500000000});
   GANTRY_ASSERT_OK_AND_ASSIGN(
       Placement placement,
       ByMap(R"({"model": 0, "model.layers.5": "cpu", "lm_head": "cpu:1"})", devices));
