@@ -164,7 +164,8 @@ TEST_F(PlacementTest, DevicesByNumberAndKind) {
 }
 
 // GPUs of these sizes, then CPUs.
-std::vector<DeviceSpec> Mixed(const std::vector<uint64_t>& gpus, const std::vector<uint64_t>& cpus) {
+std::vector<DeviceSpec> Mixed(const std::vector<uint64_t>& gpus,
+                              const std::vector<uint64_t>& cpus) {
   std::vector<DeviceSpec> devices;
   for (const uint64_t bytes : cpus) {
     devices.push_back({"cpu-" + std::to_string(devices.size()), "cpu", bytes});
@@ -275,7 +276,8 @@ TEST_F(MixedPlacementTest, AGpuIsNamedByItsNumber) {
   const std::vector<DeviceSpec> devices = {
       {"a", "cuda:1", 500'000'000}, {"b", "cuda:0", 500'000'000}, {"c", "cpu", 100'000'000}};
   const auto device_of = [&](const std::string& name) {
-    const absl::StatusOr<Placement> placement = ByMap(("{\"\": \"" + name + "\"}").c_str(), devices);
+    const absl::StatusOr<Placement> placement =
+        ByMap(("{\"\": \"" + name + "\"}").c_str(), devices);
     EXPECT_THAT(placement, IsOk());
     return placement.ok() ? placement->stages[0].device : -1;
   };
