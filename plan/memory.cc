@@ -8,6 +8,7 @@ namespace gantry {
 namespace {
 
 constexpr uint64_t kFloatBytes = 4;
+constexpr uint64_t kHalfBytes = 2;
 // Tables and staging that do not grow with the model.
 constexpr uint64_t kFixedWorkspaceBytes = 4 << 20;
 // A product's tile is 96 columns wide; four threads have one at a time.
@@ -94,9 +95,10 @@ uint64_t Scratch(const Widths& widths, uint64_t tokens, const WeightFormat& form
   const uint64_t largest = std::max(results * widths.hidden, widths.hidden * widths.widest());
   const uint64_t dequantised =
       format.quantization.quantized() ? std::min(largest * kFloatBytes, kDequantisedBytes) : 0;
-  // Two bytes of an activation and one of its code, with room for outliers taken apart.
-  const uint64_t inputs = Product({tokens, widths.widest() + kFloatBytes, kFloatBytes});
-  return Sum({dequantised, inputs, Product({tokens, results, kFloatBytes}), kCublasBytes,
+  const uint64_t input = widths.widest() * (2 * kFloatBytes + kHalfBytes + 1) + kFloatBytes;
+  const uint64_t slab_rows = std::min(widths.vocab, kSlabBytes / (kHalfBytes * widths.hidden));
+  return Sum({dequantised, Product({tokens, input}),
+              Product({tokens, std::max(results, slab_rows), kFloatBytes}), kCublasBytes,
               Product({widths.attention, kSplits, kSplitRows, kFloatBytes})});
 }
 
@@ -114,21 +116,21 @@ uint64_t MatrixBytes(int64_t rows, int64_t cols, const TensorScheme& scheme, int
       break;
     case Scheme::kFp16:
     case Scheme::kBf16:
-      return 2 * count;
+      return kHalfBytes * count;
     case Scheme::kInt8:
-      return RoundUp(count, kAllocationBytes) + RoundUp(padded * kFloatBytes, kAllocationBytes) +
-             (scheme.has_fp16_weight ? 2 * count : 0);
+      return padded * (RoundUp(cols, kInt8Columns) + kFloatBytes) +
+             (scheme.has_fp16_weight ? kHalfBytes * count : 0);
     case Scheme::kNf4:
     case Scheme::kFp4: {
-      // Rows begin anew where kernels want them to.
-      const uint64_t blocks = padded * ((cols + scheme.block_size - 1) / scheme.block_size);
-      const uint64_t codes = RoundUp(padded * ((cols + 1) / 2), kAllocationBytes);
-      if (!scheme.double_quant) return codes + RoundUp(blocks * kFloatBytes, kAllocationBytes);
+      // What of the tensor's blocks each row touches: one that begins anywhere, one block more.
+      const int64_t block = scheme.block_size;
+      const int64_t of_row = cols % block == 0 ? cols / block : (cols + block - 2) / block + 1;
+      const uint64_t blocks = padded * of_row;
+      const uint64_t codes = padded * ((cols + 1) / 2) + kStatisticsPadding;
+      if (!scheme.double_quant) return codes + blocks * kFloatBytes;
       // Of each part: absmax of absmax, the table of codes, and the offset.
-      const uint64_t nested = blocks / kNestedBlockSize + parts;
-      return codes + RoundUp(blocks, kAllocationBytes) +
-             RoundUp(nested * kFloatBytes, kAllocationBytes) +
-             parts * RoundUp((kNestedBlockSize + 1) * kFloatBytes, kAllocationBytes);
+      const uint64_t nested = blocks / kNestedBlockSize + parts * (1 + kNestedBlockSize + 1);
+      return codes + blocks + nested * kFloatBytes;
     }
   }
   return count * kFloatBytes;

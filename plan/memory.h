@@ -21,10 +21,12 @@ struct ServingShape {
   int64_t max_step_rows = 0;    // rows of logits a step may have
 };
 
-// Bytes on the device, upper bounds: kernels pad a matrix to whole panels of kPanelRows rows, and
-// what a quantised weight has besides its codes is allocated in pieces of kAllocationBytes.
+// Bytes on the device, upper bounds: kernels pad a matrix to whole panels of kPanelRows rows, an
+// int8 one to kInt8Columns columns too, and the statistics of a 4-bit one take up to
+// kStatisticsPadding more than they have.
 inline constexpr int64_t kPanelRows = 64;
-inline constexpr uint64_t kAllocationBytes = 512;
+inline constexpr int64_t kInt8Columns = 64;
+inline constexpr uint64_t kStatisticsPadding = 4096;
 // A weight [rows, cols] with its statistics; `parts`: tensors that it is made of.
 uint64_t MatrixBytes(int64_t rows, int64_t cols, const TensorScheme& scheme, int64_t parts = 1);
 // All parts of a product are of one scheme; its bias is fp32.
@@ -42,12 +44,14 @@ uint64_t GpuWorkspaceBytes(const ModelConfig& config, const ServingShape& shape,
 // What a GPU's kernels may take besides, once for all stages of a worker. The backend stays within:
 //   - a quantised weight that is dequantised for a long product: the largest matrix in fp32, at
 //     most kDequantisedBytes (beyond that it goes by rows);
-//   - what a product reads and writes before its epilogue, for the largest step: activations in
-//     16 bits and their int8 codes with a scale a row, and the widest result in 32 bits;
+//   - what a product reads and writes before its epilogue, for the largest step: its input
+//     normalised and converted in up to 32 bits, in int8 its codes and halves with a scale a row,
+//     and in 32 bits the result of a layer's widest matrix or of kSlabBytes of the vocabulary's;
 //   - kCublasBytes of workspace for cuBLAS;
 //   - attention whose context is split: kSplits partial sums of heads * head_dim floats, for
 //     kSplitRows rows at once.
 inline constexpr uint64_t kDequantisedBytes = uint64_t{256} << 20;
+inline constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
 inline constexpr uint64_t kCublasBytes = uint64_t{64} << 20;
 inline constexpr uint64_t kSplits = 64;
 inline constexpr uint64_t kSplitRows = 64;

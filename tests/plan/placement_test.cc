@@ -220,14 +220,15 @@ TEST_F(MixedPlacementTest, WhatTheGpuHasNoRoomForGoesToCpusInTheirScheme) {
   const uint64_t layer = (256 + 2 * 128 + 256 + 3 * 512) * 256;
   const uint64_t kv = 2 * 16 * 16 * 2 * 64;
   const uint64_t norms = 2 * 256 * 4;
+  const uint64_t nf4 = layer / 2 + layer / 64 * 4 + 4 * kStatisticsPadding + norms;
   const PlacementCosts costs = Costs();
-  EXPECT_EQ(costs.On(MemoryKind::kGpu).weights[1], layer / 2 + layer / 64 * 4 + norms);
+  EXPECT_EQ(costs.On(MemoryKind::kGpu).weights[1], nf4);
   EXPECT_EQ(costs.On(MemoryKind::kGpu).kv[1], kv * 2);
   EXPECT_EQ(costs.On(MemoryKind::kCpu).weights[1], layer * 4 + norms);
   EXPECT_EQ(costs.On(MemoryKind::kCpu).kv[1], kv * 4);
   EXPECT_EQ(costs.On(MemoryKind::kGpu).weights[0], 1024u * 256 * 2) << "embeddings in bf16";
   format_.offload_dtype = OffloadDType::kAuto;
-  EXPECT_EQ(Costs().On(MemoryKind::kCpu).weights[1], layer / 2 + layer / 64 * 4 + norms);
+  EXPECT_EQ(Costs().On(MemoryKind::kCpu).weights[1], nf4);
   EXPECT_EQ(Costs().On(MemoryKind::kCpu).weights[0], 1024u * 256 * 4);
 }
 
