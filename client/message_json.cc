@@ -47,7 +47,8 @@ Json WorkerJson(const v1::WorkerStatus& worker) {
               {"read_bytes_per_s", worker.read_bytes_per_s()},
               {"loaded", worker.loaded()},
               {"threads", worker.threads()},
-              {"isa", worker.isa()}};
+              {"isa", worker.isa()},
+              {"description", worker.description()}};
 }
 
 Json StageJson(const v1::StageStatus& stage) {
@@ -57,7 +58,12 @@ Json StageJson(const v1::StageStatus& stage) {
               {"scheme", stage.scheme()},
               {"step_ms", stage.step_ms()},
               {"steps", stage.steps()},
-              {"predicted_ms", stage.predicted_ms()}};
+              {"predicted_ms", stage.predicted_ms()},
+              {"device", stage.device()},
+              {"predicted_bytes", stage.predicted_bytes()},
+              {"measured_bytes", stage.measured_bytes()},
+              {"predicted_tokens_per_s", stage.predicted_tokens_per_s()},
+              {"tokens_per_s", stage.tokens_per_s()}};
 }
 
 Json CountersJson(const v1::Counters& counters) {

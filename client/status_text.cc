@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -38,6 +39,13 @@ std::string Modules(const Repeated& modules) {
   return ModuleRanges({modules.begin(), modules.end()});
 }
 
+// "cuda:0 NVIDIA H200"; of a CPU, threads and instruction set say what it is.
+std::string DeviceText(const v1::WorkerStatus& worker) {
+  if (!absl::StartsWith(worker.device(), "cuda")) return worker.device();
+  const absl::string_view description = worker.description();
+  return absl::StrCat(worker.device(), " ", description.substr(0, description.find(',')));
+}
+
 std::string WorkerTable(const v1::GetStatusResponse& status) {
   Table table({{"WORKER"},
                {"ADDRESS"},
@@ -52,7 +60,7 @@ std::string WorkerTable(const v1::GetStatusResponse& status) {
                {"READS/S", kRight},
                {"MODULES"}});
   for (const v1::WorkerStatus& worker : status.workers()) {
-    table.AddRow({worker.name(), worker.address(), worker.device(),
+    table.AddRow({worker.name(), worker.address(), DeviceText(worker),
                   worker.threads() == 0 ? "-" : absl::StrCat(worker.threads()),
                   worker.isa().empty() ? "none" : worker.isa(),
                   absl::StrFormat("%.0f %%", 100 * worker.loaded()),
@@ -66,18 +74,29 @@ std::string WorkerTable(const v1::GetStatusResponse& status) {
   return table.ToString();
 }
 
+// Milliseconds and tokens a second of one step.
+std::string Milliseconds(double ms) { return ms > 0 ? absl::StrFormat("%.3f ms", ms) : "-"; }
+std::string Rate(double per_s) { return per_s > 0 ? absl::StrFormat("%.4g", per_s) : "-"; }
+
 std::string StageTable(const v1::GetStatusResponse& status) {
   Table table({{"STAGE", kRight},
                {"WORKER"},
+               {"DEVICE"},
                {"SCHEME"},
                {"PREDICTED", kRight},
-               {"STEP", kRight},
+               {"MEASURED", kRight},
+               {"STEP PREDICTED", kRight},
+               {"MEASURED", kRight},
+               {"TOKENS/S PREDICTED", kRight},
+               {"MEASURED", kRight},
                {"STEPS", kRight},
                {"MODULES"}});
   for (const v1::StageStatus& stage : status.stages()) {
-    table.AddRow({absl::StrCat(stage.index()), stage.worker(), stage.scheme(),
-                  absl::StrFormat("%.3f ms", stage.predicted_ms()),
-                  stage.steps() == 0 ? "-" : absl::StrFormat("%.3f ms", stage.step_ms()),
+    table.AddRow({absl::StrCat(stage.index()), stage.worker(), stage.device(), stage.scheme(),
+                  BytesOrDash(stage.predicted_bytes()), BytesOrDash(stage.measured_bytes()),
+                  Milliseconds(stage.predicted_ms()),
+                  stage.steps() == 0 ? "-" : Milliseconds(stage.step_ms()),
+                  Rate(stage.predicted_tokens_per_s()), Rate(stage.tokens_per_s()),
                   absl::StrCat(stage.steps()), Modules(stage.modules())});
   }
   return table.ToString();

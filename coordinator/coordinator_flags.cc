@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "plan/serving_flags.h"
 
 ABSL_FLAG(std::string, model, "", "Model: a folder, or a name in the local Hugging Face cache.");
 ABSL_FLAG(std::string, model_root, "", "Folder in which --model is looked for first.");
@@ -18,15 +19,15 @@ ABSL_FLAG(int32_t, min_workers, 1, "Workers to wait for before the model is plac
 ABSL_FLAG(
     std::string, device_map, "optimal",
     "optimal: what the planner predicts to be fastest, which may leave workers spare. balanced "
-    "(or auto): the same share of every worker's memory. Or a JSON file that maps modules to "
-    "workers, as accelerate's device_map: by name, by \"cpu\" or \"cpu:1\".");
+    "(or auto): the same share of every GPU's memory, and of every CPU's if the model does not fit "
+    "into the GPUs. Or a JSON file that maps modules to workers, as accelerate's device_map: by "
+    "name, by 0, \"cuda:0\", \"cpu\" or \"cpu:1\".");
 ABSL_FLAG(std::string, objective, "latency",
           "Of --device_map=optimal. latency: the fewest seconds a token. throughput: the quickest "
           "slowest worker, which serves many requests faster.");
 ABSL_FLAG(std::string, max_memory, "",
           "JSON of what workers may take at most, such as {\"w0\": \"20GiB\"}; others keep what "
           "their --memory offers.");
-ABSL_FLAG(std::string, dtype, "auto", "auto or float32: what CPU workers compute in is fp32.");
 ABSL_FLAG(std::string, load_format, "auto",
           "auto: the checkpoint's weights. dummy: seeded random weights; only config.json is "
           "needed.");
@@ -147,15 +148,7 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
         absl::StrCat("--load_format: expected auto or dummy, found \"", load_format, "\""));
   }
   options.dummy = load_format == "dummy";
-  const std::string dtype = absl::GetFlag(FLAGS_dtype);
-  if (dtype == "float16" || dtype == "bfloat16") {
-    return absl::UnimplementedError(
-        absl::StrCat("--dtype: ", dtype, " is not supported yet; use auto or float32"));
-  }
-  if (dtype != "auto" && dtype != "float32") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--dtype: expected auto or float32, found \"", dtype, "\""));
-  }
+  GANTRY_ASSIGN_OR_RETURN(options.serving, ServingRequestFromFlags());
   const std::string device_map = absl::GetFlag(FLAGS_device_map);
   if (device_map == "balanced_low_0" || device_map == "sequential") {
     return absl::UnimplementedError(

@@ -49,6 +49,10 @@ std::string EpochPlan::Modules(const ServedModel& model, int worker) const {
   return absl::StrJoin(ranges, ", ");
 }
 
+MemoryKind EpochPlan::KindOf(int worker) const {
+  return KindOfDevice(workers[worker].hello.device().device());
+}
+
 std::optional<int> EpochPlan::FindWorker(uint64_t session) const {
   for (int i = 0; i < workers.size(); ++i) {
     if (workers[i].session == session) return i;
@@ -76,16 +80,16 @@ absl::StatusOr<EpochPlan> MakeEpochPlan(uint64_t epoch, const ServedModel& model
   shape.max_step_rows = MaxStepRows(options);
   const auto place = [&](int64_t num_blocks) -> absl::StatusOr<Placement> {
     shape.num_blocks = num_blocks;
-    if (device_map.has_value()) {
-      return PlaceByMap(model.config, model.modules, shape, devices, *device_map);
-    }
-    absl::StatusOr<Placement> balanced =
-        PlaceContiguous(model.config, model.modules, shape, devices);
+    const PlacementCosts costs =
+        ComputePlacementCosts(model.config, model.modules, model.schemes, shape);
+    if (device_map.has_value()) return PlaceByMap(model.modules, costs, devices, *device_map);
+    absl::StatusOr<Placement> balanced = PlaceContiguous(costs, devices);
     if (options.balanced) return balanced;
-    const absl::StatusOr<DeviceMap> optimal = OptimalDeviceMap(model, options, plan.workers, shape);
+    const absl::StatusOr<DeviceMap> optimal =
+        OptimalDeviceMap(model, options, plan.workers, costs, shape);
     // The other says what is missing.
     if (!optimal.ok()) return balanced;
-    return PlaceByMap(model.config, model.modules, shape, devices, *optimal);
+    return PlaceByMap(model.modules, costs, devices, *optimal);
   };
   // The most blocks that fit: `fits` do, `too_many` do not. All that are wanted usually do.
   int64_t fits = BlocksFor(model.context, options.block_size);
@@ -109,6 +113,37 @@ absl::StatusOr<EpochPlan> MakeEpochPlan(uint64_t epoch, const ServedModel& model
   return plan;
 }
 
+namespace {
+
+// Empty for F32, as the messages have it.
+std::string WireName(DType dtype) {
+  return dtype == DType::kF32 ? "" : std::string(DTypeName(dtype));
+}
+
+void FillNumerics(const ServingFormat& format, v1::Numerics* out) {
+  const QuantizationOptions& quantization = format.weights.quantization;
+  out->set_activation_dtype(WireName(format.ActivationDType(MemoryKind::kGpu)));
+  out->set_bnb_4bit_compute_dtype(WireName(quantization.bnb_4bit_compute_dtype));
+  out->set_llm_int8_threshold(static_cast<float>(quantization.llm_int8_threshold));
+  out->set_outliers_per_batch(format.outliers_per_batch);
+  out->set_deterministic(format.deterministic);
+}
+
+void FillModule(const ModuleSpec& module, const ModuleSchemes& schemes, v1::ModuleAssignment* out) {
+  out->set_name(module.name);
+  out->set_scheme(std::string(SchemeName(schemes.rest)));
+  for (const auto& [tensor, scheme] : schemes.weights) {
+    v1::WeightAssignment* const weight = out->add_weights();
+    weight->set_name(tensor);
+    weight->set_scheme(std::string(SchemeName(scheme.scheme)));
+    weight->set_double_quant(scheme.double_quant);
+    weight->set_has_fp16_weight(scheme.has_fp16_weight);
+    if (IsFourBit(scheme.scheme)) weight->set_block_size(scheme.block_size);
+  }
+}
+
+}  // namespace
+
 std::vector<v1::LoadRequest> MakeLoadRequests(const EpochPlan& plan, const ServedModel& model,
                                               const CoordinatorOptions& options,
                                               const v1::Endpoint& results) {
@@ -118,6 +153,8 @@ std::vector<v1::LoadRequest> MakeLoadRequests(const EpochPlan& plan, const Serve
   common.mutable_kv()->set_block_size(plan.shape.block_size);
   common.mutable_kv()->set_num_blocks(plan.shape.num_blocks);
   common.mutable_kv()->set_context(plan.shape.context);
+  common.mutable_kv()->set_dtype(WireName(model.schemes.format.KvDType(MemoryKind::kGpu)));
+  FillNumerics(model.schemes.format, common.mutable_numerics());
   common.set_max_step_tokens(plan.shape.max_step_tokens);
   common.set_max_step_rows(plan.shape.max_step_rows);
   std::vector<v1::LoadRequest> requests(plan.workers.size(), common);
@@ -125,11 +162,9 @@ std::vector<v1::LoadRequest> MakeLoadRequests(const EpochPlan& plan, const Serve
   for (int i = 0; i < stages.size(); ++i) {
     v1::StageAssignment* const out = requests[stages[i].device].add_stages();
     out->set_index(i);
+    const std::vector<ModuleSchemes>& schemes = model.schemes.On(plan.KindOf(stages[i].device));
     for (int module = stages[i].begin; module < stages[i].end; ++module) {
-      v1::ModuleAssignment* const assignment = out->add_modules();
-      assignment->set_name(model.modules[module].name);
-      const absl::string_view scheme = SchemeName(stages[i].scheme);
-      assignment->set_scheme(scheme.data(), scheme.size());
+      FillModule(model.modules[module], schemes[module], out->add_modules());
     }
     *out->mutable_next() =
         i + 1 < stages.size() ? plan.workers[stages[i + 1].device].hello.endpoint() : results;
@@ -155,6 +190,17 @@ std::string DescribePlan(const EpochPlan& plan, const ServedModel& model) {
                           plan.workers[i].hello.name(), FormatBytes(ledger.weights_bytes),
                           FormatBytes(ledger.kv_cache_bytes), FormatBytes(ledger.workspace_bytes),
                           FormatBytes(ledger.capacity_bytes));
+  }
+  const ServingFormat& format = model.schemes.format;
+  bool on_gpu = false;
+  for (const StagePlan& stage : plan.placement.stages) {
+    on_gpu = on_gpu || plan.KindOf(stage.device) == MemoryKind::kGpu;
+  }
+  if (!on_gpu && format.weights.quantization.quantized() &&
+      format.offload_dtype.value_or(OffloadDType::kFloat32) == OffloadDType::kFloat32) {
+    absl::StrAppend(&text,
+                    "\n  no GPU: nothing is quantised, since CPUs hold float32 unless "
+                    "--offload_dtype says otherwise, for example --offload_dtype=auto");
   }
   return text;
 }

@@ -27,6 +27,7 @@ struct EpochPlan {
   std::string Modules(const ServedModel& model, int worker) const;
   // "model.embed_tokens .. model.layers.7" of one stage.
   std::string StageModules(const ServedModel& model, int stage) const;
+  MemoryKind KindOf(int worker) const;
   // The index of a worker, by session.
   std::optional<int> FindWorker(uint64_t session) const;
 };

@@ -50,6 +50,10 @@ int Run(const CoordinatorOptions& options) {
                 model.status());
   }
 
+  if (const absl::Status status = (*model)->UseServingRequest(options.serving); !status.ok()) {
+    return Fail(absl::IsInvalidArgument(status) ? kExitUsage : kExitBadCheckpoint, status);
+  }
+
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(&options, model->get(), *std::move(device_map), &*credentials,
                     [exit_request](const absl::Status&) { exit_request->Set(kExitDoesNotFit); });
@@ -72,7 +76,7 @@ int main(int argc, char** argv) {
       argc, argv,
       "coordinator --model DIR_or_NAME [--listen HOST:PORT] [--min_workers N]\n\n"
       "Waits for workers, places the model on them and serves it over gRPC.",
-      {"coordinator/coordinator_flags.cc"});
+      {"coordinator/coordinator_flags.cc", "plan/serving_flags.cc"});
   if (!arguments.empty()) {
     gantry::UsageError(absl::StrCat("unexpected argument \"", arguments[0], "\""));
   }

@@ -8,6 +8,7 @@
 
 #include "absl/time/time.h"
 #include "plan/optimal.h"
+#include "plan/serving_request.h"
 #include "proto/credentials.h"
 
 namespace gantry {
@@ -24,6 +25,7 @@ struct CoordinatorOptions {
   bool balanced = false;
   PlanObjective objective = PlanObjective::kLatency;
   std::vector<std::pair<std::string, uint64_t>> max_memory;  // bytes, by the worker's name
+  ServingRequest serving;                                    // how weights are held
   bool dummy = false;                                        // seeded random weights
   uint64_t dummy_seed = 0;
   int64_t context = 0;  // tokens a sequence may have; 0: what the model allows, at most 4096

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
+#include "plan/known_devices.h"
 #include "plan/optimal.h"
 #include "plan/speed.h"
 
@@ -20,34 +21,85 @@ double FlopsPerCycle(absl::string_view isa) {
   return 16;
 }
 
+// Where a GPU is not known by name: what most of them multiply in 16 bits while they read a byte.
+constexpr double kFlopsPerByte = 150;
+
+// "NVIDIA H200", also in "cuda:0 (NVIDIA H200), 132 multiprocessors".
+const KnownDevice* FindGpu(absl::string_view description) {
+  const size_t open = description.find('(');
+  if (open != absl::string_view::npos) {
+    const size_t close = description.find(')', open);
+    const KnownDevice* const inner =
+        FindKnownDevice(description.substr(open + 1, close - open - 1), MemoryKind::kGpu);
+    if (inner != nullptr) return inner;
+  }
+  return FindKnownDevice(description.substr(0, description.find(',')), MemoryKind::kGpu);
+}
+
 HardwareDevice ToHardware(const Member& worker) {
   const v1::DeviceFacts& facts = worker.hello.device();
   HardwareDevice device;
   device.name = worker.hello.name();
-  device.kind = MemoryKind::kCpu;
+  device.kind = KindOfDevice(facts.device());
   device.memory_bytes = std::min(facts.memory_bytes(), kMaxDeviceBytes);
   // plan/speed.h expects a vendor's peak and counts a share of it; this is what can be read.
-  device.bytes_per_s = std::max(1.0, facts.read_bytes_per_s() / kCpuBandwidthShare);
-  device.flops =
-      std::max<uint32_t>(1, facts.threads()) * FlopsPerCycle(facts.isa()) * kCyclesPerSecond;
+  if (device.kind == MemoryKind::kCpu) {
+    device.bytes_per_s = std::max(1.0, facts.read_bytes_per_s() / kCpuBandwidthShare);
+    device.flops =
+        std::max<uint32_t>(1, facts.threads()) * FlopsPerCycle(facts.isa()) * kCyclesPerSecond;
+    return device;
+  }
+  device.bytes_per_s = std::max(1.0, facts.read_bytes_per_s() / kGpuReadableShare);
+  const KnownDevice* const known = FindGpu(facts.description());
+  device.flops = known != nullptr ? known->teraflops * 1e12 : device.bytes_per_s * kFlopsPerByte;
+  device.int8_ops = known != nullptr ? known->int8_teraops * 1e12 : 2 * device.flops;
   return device;
 }
 
 PlanCosts Costs(const ServedModel& model, const CoordinatorOptions& options,
                 const std::vector<Member>& workers, int64_t batch, int64_t context) {
   PlanWorkload workload;
-  workload.format.dtype = DType::kF32;
+  const ServingFormat& format = model.schemes.format;
+  workload.format = format.Weights(MemoryKind::kGpu);
+  workload.cpu_format = format.Weights(MemoryKind::kCpu);
   workload.shape.batch = batch;
   workload.shape.context = context;
   workload.shape.step_tokens = options.max_step_tokens;
-  workload.shape.kv_dtype = DType::kF32;
+  workload.shape.kv_dtype = format.KvDType(MemoryKind::kGpu);
   Hardware hardware;
   for (const Member& worker : workers) hardware.devices.push_back(ToHardware(worker));
-  PlanCosts costs = ComputePlanCosts(model.tree, ComputeUnitWeights(model.tree, workload.format),
-                                     workload, hardware);
+  PlanCosts costs = ComputePlanCosts(
+      model.tree, ComputeUnitWeights(model.tree, workload.format, workload.cpu_format), workload,
+      hardware);
   // A worker's --memory is for the model alone.
   costs.overhead = {};
   return costs;
+}
+
+// What the workers will count: matrices padded, and room for more rows of logits than there are
+// sequences.
+void UseBytes(const ServedModel& model, const PlacementCosts& bytes, PlanCosts* costs) {
+  absl::flat_hash_map<std::string, int> units;
+  for (int unit = 0; unit < costs->num_units; ++unit) {
+    units[model.tree.units[unit].name] = unit;
+  }
+  for (int kind = 0; kind < 2; ++kind) {
+    const PlacementCosts::OnKind& on = bytes.on_kind[kind];
+    costs->activations[kind] = on.workspace;
+    costs->head_activations[kind] = on.head_workspace;
+    if (!on.tied) costs->tied_unit.assign(costs->num_units, -1);
+    for (size_t m = 0; m < model.modules.size(); ++m) {
+      const auto unit = units.find(model.modules[m].name);
+      if (unit == units.end()) continue;
+      costs->weights[kind][unit->second] = on.weights[m];
+      costs->kv[kind][unit->second] = std::max(costs->kv[kind][unit->second], on.kv[m]);
+    }
+  }
+}
+
+bool HasGpu(const std::vector<HardwareDevice>& devices) {
+  return std::any_of(devices.begin(), devices.end(),
+                     [](const HardwareDevice& device) { return device.kind == MemoryKind::kGpu; });
 }
 
 }  // namespace
@@ -55,14 +107,17 @@ PlanCosts Costs(const ServedModel& model, const CoordinatorOptions& options,
 absl::StatusOr<DeviceMap> OptimalDeviceMap(const ServedModel& model,
                                            const CoordinatorOptions& options,
                                            const std::vector<Member>& workers,
-                                           const ServingShape& shape) {
+                                           const PlacementCosts& bytes, const ServingShape& shape) {
   // The same number of tokens as the blocks have.
   const int64_t context = (shape.num_blocks * shape.block_size + options.batch - 1) / options.batch;
   PlanCosts costs = Costs(model, options, workers, options.batch, context);
-  // Workers keep room for more rows of logits than there are sequences.
-  costs.activations = WorkspaceBytes(model.config, shape, false);
-  costs.head_activations = WorkspaceBytes(model.config, shape, true);
-  const OptimalPlan plan = FindOptimalPlan(costs, options.objective);
+  UseBytes(model, bytes, &costs);
+  std::vector<bool> usable;
+  const bool gpus = HasGpu(costs.devices);
+  for (const HardwareDevice& device : costs.devices) {
+    usable.push_back(device.kind == MemoryKind::kGpu || !gpus || bytes.may_offload);
+  }
+  const OptimalPlan plan = FindOptimalPlan(costs, options.objective, usable);
   if (plan.device_of.empty()) {
     return absl::ResourceExhaustedError("no placement on these workers fits");
   }

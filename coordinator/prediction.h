@@ -14,12 +14,12 @@ namespace gantry {
 // The planner's arithmetic (plan/optimal.h, plan/speed.h) on the workers that are there, with the
 // memory that they offer and the bandwidth that they have measured.
 
-// The device map of the fastest placement with these many keys and values. RESOURCE_EXHAUSTED when
-// nothing fits.
+// The device map of the fastest placement with these many keys and values, of `bytes` that were
+// worked out for them. RESOURCE_EXHAUSTED when nothing fits.
 absl::StatusOr<DeviceMap> OptimalDeviceMap(const ServedModel& model,
                                            const CoordinatorOptions& options,
                                            const std::vector<Member>& workers,
-                                           const ServingShape& shape);
+                                           const PlacementCosts& bytes, const ServingShape& shape);
 
 // What a placement is predicted to reach with one sequence.
 struct SpeedPrediction {

@@ -75,6 +75,12 @@ absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::Open(const Coordinator
   return model;
 }
 
+absl::Status ServedModel::UseServingRequest(const ServingRequest& request) {
+  GANTRY_ASSIGN_OR_RETURN(const ServingFormat format, ResolveServingFormat(request, tree, name));
+  GANTRY_ASSIGN_OR_RETURN(schemes, MakeModelSchemes(tree, modules, format));
+  return absl::OkStatus();
+}
+
 RequestContext ServedModel::request_context() const {
   RequestContext context;
   context.vocab_size = config.vocab_size;

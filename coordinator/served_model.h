@@ -12,6 +12,8 @@
 #include "model/text/chat_template.h"
 #include "model/text/tokenizer.h"
 #include "plan/model_tree.h"
+#include "plan/module_schemes.h"
+#include "plan/serving_request.h"
 #include "proto/stage.pb.h"
 
 namespace gantry {
@@ -21,7 +23,8 @@ struct ServedModel {
   std::string name;  // as given
   ModelConfig config;
   std::vector<ModuleSpec> modules;
-  ModelTree tree;  // for the planner
+  ModelTree tree;        // for the planner
+  ModelSchemes schemes;  // how each kind of worker holds it
   GenerationConfig generation;
   int64_t context = 0;                          // tokens a sequence may have
   std::unique_ptr<Tokenizer> tokenizer;         // null: the folder has none
@@ -31,6 +34,9 @@ struct ServedModel {
   // Errors name the file; OUT_OF_RANGE for a context longer than the model's. A model without a
   // tokenizer takes token ids alone.
   static absl::StatusOr<std::unique_ptr<ServedModel>> Open(const CoordinatorOptions& options);
+
+  // Fills `schemes`. INVALID_ARGUMENT names the flag; other errors lie in the checkpoint.
+  absl::Status UseServingRequest(const ServingRequest& request);
 
   RequestContext request_context() const;
 };

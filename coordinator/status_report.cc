@@ -1,5 +1,7 @@
 #include "coordinator/status_report.h"
 
+#include <algorithm>
+
 #include "base/version.h"
 
 namespace gantry {
@@ -15,6 +17,7 @@ void FillWorker(const Member& member, v1::WorkerStatus* out) {
   out->set_read_bytes_per_s(device.read_bytes_per_s());
   out->set_threads(device.threads());
   out->set_isa(device.isa());
+  out->set_description(device.description());
 }
 
 void FillAssigned(const ServedModel& model, const EpochPlan& plan, int worker,
@@ -43,6 +46,25 @@ void FillTiming(const std::vector<Member>& members, uint64_t session, v1::StageS
     }
   }
 }
+
+// What a worker takes is measured as a whole, and so known of its only stage.
+void FillBytes(const EpochPlan& plan, const std::map<uint64_t, v1::LoadProgress>& loads, int index,
+               v1::StageStatus* out) {
+  const std::vector<StagePlan>& stages = plan.placement.stages;
+  const int worker = stages[index].device;
+  const auto of_worker = [worker](const StagePlan& stage) { return stage.device == worker; };
+  uint64_t predicted = stages[index].predicted_bytes;
+  if (std::none_of(stages.begin(), stages.begin() + index, of_worker)) {
+    predicted += plan.placement.ledgers[worker].workspace_bytes;
+  }
+  out->set_predicted_bytes(predicted);
+  const auto load = loads.find(plan.workers[worker].session);
+  if (load != loads.end() && std::count_if(stages.begin(), stages.end(), of_worker) == 1) {
+    out->set_measured_bytes(load->second.measured_bytes());
+  }
+}
+
+double PerSecond(double ms) { return ms > 0 ? 1e3 / ms : 0; }
 
 }  // namespace
 
@@ -80,7 +102,11 @@ v1::GetStatusResponse MakeStatus(const ServedModel& model, const std::vector<Mem
     stage->set_worker(worker.hello.name());
     const absl::string_view scheme = SchemeName(stages[i].scheme);
     stage->set_scheme(scheme.data(), scheme.size());
+    stage->set_device(worker.hello.device().device());
+    FillBytes(*cluster.plan, cluster.loads, i, stage);
     FillTiming(members, worker.session, stage);
+    stage->set_predicted_tokens_per_s(PerSecond(stage->predicted_ms()));
+    if (stage->steps() > 0) stage->set_tokens_per_s(PerSecond(stage->step_ms()));
     for (int module = stages[i].begin; module < stages[i].end; ++module) {
       stage->add_modules(model.modules[module].name);
       (*status.mutable_device_map())[model.modules[module].name] = worker.hello.name();

@@ -3,11 +3,12 @@ set -euo pipefail
 
 usage() {
   cat <<'END'
-usage: local.sh --model DIR_or_NAME [--workers N] [--ask TEXT | --chat | --serve] [coordinator's flags]
+usage: local.sh --model DIR_or_NAME [--workers N] [--gpu] [--ask TEXT | --chat | --serve] [coordinator's flags]
 
 Builds Gantry if need be, starts a coordinator and N workers (2 unless said) on this machine's CPU and loopback
 addresses, shows which worker holds what, and asks the model a question; then stops all it has started.
 
+  --gpu        start a worker on GPU 0 too; layers go there first, and --workers=0 leaves the CPU out
   --ask TEXT   the question; "How many bytes are in one gigabyte?" unless said
   --chat       ask questions on the terminal, until Ctrl-D
   --serve      ask nothing, and serve other programs until Ctrl-C
@@ -23,6 +24,7 @@ fail() {
 
 model=
 workers=2
+gpu=
 mode=ask
 question="How many bytes are in one gigabyte?"
 coordinator_flags=()
@@ -37,6 +39,7 @@ while (($#)); do
     --model=*) model=${1#*=} ;;
     --workers=*) workers=${1#*=} ;;
     --ask=*) mode=ask question=${1#*=} ;;
+    --gpu) gpu=1 ;;
     --chat) mode=chat ;;
     --serve) mode=serve ;;
     *) coordinator_flags+=("$1") ;;
@@ -47,7 +50,7 @@ if [[ -z $model ]]; then
   usage >&2
   exit 2
 fi
-[[ $workers =~ ^[1-9][0-9]{0,2}$ ]] || fail "--workers: expected a number from 1 to 999, found '$workers'" 2
+[[ $workers =~ ^[1-9][0-9]{0,2}$ || $gpu$workers == 10 ]] || fail "--workers: expected a number from 1 to 999, found '$workers'" 2
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/deploy/build.sh"
@@ -94,7 +97,7 @@ give_up_if_any_ended() {
 }
 
 names=()
-start coordinator "$bin/coordinator" --model "$model" --listen 127.0.0.1:0 --min_workers "$workers" \
+start coordinator "$bin/coordinator" --model "$model" --listen 127.0.0.1:0 --min_workers "$((workers + (gpu ? 1 : 0)))" \
   --device_map balanced \
   "${coordinator_flags[@]}"
 until address=$(grep -som 1 'listening on .*' "$folder/coordinator.log"); do
@@ -103,8 +106,12 @@ until address=$(grep -som 1 'listening on .*' "$folder/coordinator.log"); do
 done
 address=${address#listening on }
 
-memory=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) * 9 / 10 / workers))
-threads=$(($(nproc) / workers))
+if [[ $gpu ]]; then
+  start worker-gpu "$bin/worker" --coordinator "$address" --name gpu-0 --device cuda:0 --listen 127.0.0.1:0
+fi
+share=$((workers > 0 ? workers : 1))
+memory=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) * 9 / 10 / share))
+threads=$(($(nproc) / share))
 ((threads > 0)) || threads=1
 for ((i = 0; i < workers; ++i)); do
   start "worker-$i" "$bin/worker" --coordinator "$address" --name "cpu-$i" --device cpu --memory "${memory}KiB" \

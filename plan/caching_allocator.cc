@@ -57,7 +57,7 @@ class Loader {
       const std::vector<uint64_t> pieces = TensorPieces(tensor, scheme);
       const bool quantised = pieces.size() > 1;
       const uint64_t original =
-          quantised ? allocator_.Allocate(tensor.elements * DTypeSize(rules_.dtype())) : 0;
+          quantised ? allocator_.Allocate(tensor.elements * DTypeSize(rules_.format().dtype)) : 0;
       for (uint64_t bytes : pieces) allocator_.Allocate(bytes);
       if (quantised) allocator_.Free(original);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/bytes.h"
@@ -12,41 +13,23 @@ namespace {
 // Halvings of the interval in which the fullest device's share is sought.
 constexpr int kBisections = 40;
 
-// Bytes of each module on a device, and of what a device needs once.
-struct Costs {
-  std::vector<uint64_t> weights;  // [modules]
-  std::vector<uint64_t> kv;       // [modules]; 0 but for layers
-  // lm_head's matrix is the embedding's: a device that holds both keeps it once.
-  bool tied = false;
-  uint64_t workspace = 0;       // without logits
-  uint64_t head_workspace = 0;  // with them
-};
-
-Costs ComputeCosts(const ModelConfig& config, const std::vector<ModuleSpec>& modules,
-                   const ServingShape& shape) {
-  Costs costs;
-  for (const ModuleSpec& module : modules) {
-    costs.weights.push_back(ModuleWeightBytes(module, Scheme::kFp32));
-    costs.kv.push_back(module.kind == ModuleKind::kLayer ? KvCacheBytes(config, shape) : 0);
-  }
-  costs.tied = config.tie_word_embeddings;
-  costs.workspace = WorkspaceBytes(config, shape, false);
-  costs.head_workspace = WorkspaceBytes(config, shape, true);
-  return costs;
-}
-
-// Where each device's modules begin when every device is filled to `share` of its memory in order;
-// starts[d] to starts[d + 1]. The last entry is short of the number of modules if they do not fit.
-std::vector<int> Fill(const Costs& costs, const std::vector<DeviceSpec>& devices, double share) {
-  const int num_modules = static_cast<int>(costs.weights.size());
+// Where each device's modules begin when the GPUs are filled to `gpu_share` of their memory, in
+// order, and the CPUs then to `cpu_share`: [devices] in the order of `order`, and the end, which is
+// short of the number of modules if they do not fit.
+std::vector<int> Fill(const PlacementCosts& costs, const std::vector<DeviceSpec>& devices,
+                      const std::vector<int>& order, double gpu_share, double cpu_share) {
+  const int num_modules = static_cast<int>(costs.on_kind[0].weights.size());
   std::vector<int> starts = {0};
   int next = 0;
-  for (const DeviceSpec& device : devices) {
-    const double limit = share * static_cast<double>(device.memory_bytes);
-    double used = static_cast<double>(costs.workspace);
+  for (const int d : order) {
+    const MemoryKind kind = devices[d].kind();
+    const PlacementCosts::OnKind& on = costs.On(kind);
+    const double share = kind == MemoryKind::kGpu ? gpu_share : cpu_share;
+    const double limit = share * static_cast<double>(devices[d].memory_bytes);
+    double used = static_cast<double>(on.workspace);
     while (next < num_modules) {
-      double cost = static_cast<double>(costs.weights[next]) + static_cast<double>(costs.kv[next]);
-      if (next == num_modules - 1) cost += costs.head_workspace - costs.workspace;
+      double cost = static_cast<double>(on.weights[next]) + static_cast<double>(on.kv[next]);
+      if (next == num_modules - 1) cost += on.head_workspace - on.workspace;
       if (used + cost > limit) break;
       used += cost;
       ++next;
@@ -56,25 +39,34 @@ std::vector<int> Fill(const Costs& costs, const std::vector<DeviceSpec>& devices
   return starts;
 }
 
-Placement MakePlacement(const Costs& costs, const std::vector<DeviceSpec>& devices,
+Placement MakePlacement(const PlacementCosts& costs, const std::vector<DeviceSpec>& devices,
                         const std::vector<int>& device_of) {
   Placement placement;
   placement.ledgers.resize(devices.size());
   const int num_modules = static_cast<int>(device_of.size());
+  uint64_t largest = 0;  // module of the stage, whose scheme it shows
   for (int m = 0; m < num_modules; ++m) {
+    const PlacementCosts::OnKind& on = costs.On(devices[device_of[m]].kind());
     if (m == 0 || device_of[m] != device_of[m - 1]) {
-      placement.stages.push_back(StagePlan{device_of[m], m, m, Scheme::kFp32, 0});
+      placement.stages.push_back(StagePlan{device_of[m], m, m, on.schemes[m], 0});
+      largest = 0;
     }
     StagePlan& stage = placement.stages.back();
     stage.end = m + 1;
-    const bool shared = costs.tied && m == num_modules - 1 && device_of[m] == device_of[0];
-    const uint64_t weights = shared ? 0 : costs.weights[m];
-    stage.predicted_bytes += weights + costs.kv[m];
+    const bool shared = on.tied && m == num_modules - 1 && device_of[m] == device_of[0];
+    const uint64_t weights = shared ? 0 : on.weights[m];
+    // Layers before embeddings: they are what is computed.
+    const bool is_layer = on.kv[m] > 0;
+    if (is_layer && largest < weights) {
+      largest = weights;
+      stage.scheme = on.schemes[m];
+    }
+    stage.predicted_bytes += weights + on.kv[m];
     DeviceLedger& ledger = placement.ledgers[device_of[m]];
     ledger.weights_bytes += weights;
-    ledger.kv_cache_bytes += costs.kv[m];
-    ledger.workspace_bytes = std::max(
-        ledger.workspace_bytes, m == num_modules - 1 ? costs.head_workspace : costs.workspace);
+    ledger.kv_cache_bytes += on.kv[m];
+    ledger.workspace_bytes =
+        std::max(ledger.workspace_bytes, m == num_modules - 1 ? on.head_workspace : on.workspace);
   }
   for (size_t d = 0; d < devices.size(); ++d) {
     placement.ledgers[d].capacity_bytes = devices[d].memory_bytes;
@@ -82,38 +74,79 @@ Placement MakePlacement(const Costs& costs, const std::vector<DeviceSpec>& devic
   return placement;
 }
 
-absl::Status DoesNotFit(const Costs& costs, const std::vector<DeviceSpec>& devices) {
+bool HasKind(const std::vector<DeviceSpec>& devices, MemoryKind kind) {
+  return std::any_of(devices.begin(), devices.end(),
+                     [kind](const DeviceSpec& device) { return device.kind() == kind; });
+}
+
+constexpr absl::string_view kMayNotOffload =
+    "Make sure you have enough GPU memory to fit the quantised model. If you want to place it on "
+    "CPUs while keeping these modules in 32-bit, you need to set "
+    "--llm_int8_enable_fp32_cpu_offload; --offload_dtype says what else CPUs may hold";
+
+absl::Status DoesNotFit(const PlacementCosts& costs, const std::vector<DeviceSpec>& devices) {
+  // As the first device would hold it.
+  const PlacementCosts::OnKind& on = costs.On(devices.front().kind());
   uint64_t weights = 0;
   uint64_t kv = 0;
-  for (uint64_t bytes : costs.weights) weights += bytes;
-  for (uint64_t bytes : costs.kv) kv += bytes;
-  const uint64_t workspace = costs.workspace * (devices.size() - 1) + costs.head_workspace;
+  for (uint64_t bytes : on.weights) weights += bytes;
+  for (uint64_t bytes : on.kv) kv += bytes;
+  uint64_t workspace = on.head_workspace;
   uint64_t capacity = 0;
-  for (const DeviceSpec& device : devices) capacity += device.memory_bytes;
+  for (const DeviceSpec& device : devices) {
+    capacity += device.memory_bytes;
+    workspace += costs.On(device.kind()).workspace;
+  }
+  workspace -= on.workspace;
   const uint64_t needed = weights + kv + workspace;
   std::string reason = needed > capacity
                            ? absl::StrCat(FormatBytes(needed - capacity), " are missing")
                            : "whole layers do not divide so that each worker has room for its own";
   return absl::ResourceExhaustedError(absl::StrCat(
-      "the model does not fit: it needs ", FormatBytes(weights), " for weights in fp32, ",
-      FormatBytes(kv), " for keys and values and ", FormatBytes(workspace), " of workspace; the ",
-      devices.size(), " worker(s) offer ", FormatBytes(capacity), ": ", reason,
+      "the model does not fit: it needs ", FormatBytes(weights), " for weights in ",
+      std::string(SchemeName(on.schemes[on.schemes.size() / 2])), ", ", FormatBytes(kv),
+      " for keys and values and ", FormatBytes(workspace), " of workspace; the ", devices.size(),
+      " worker(s) offer ", FormatBytes(capacity), ": ", reason,
       ". Add a worker, raise a worker's --memory, or lower --context or --batch"));
+}
+
+// The least share that fits, with the starts that it gives; `fill` is asked for the starts of one.
+template <typename FillAt>
+std::vector<int> FillEvenly(const FillAt& fill, int num_modules, std::vector<int> starts) {
+  double low = 0;
+  double high = 1;
+  for (int i = 0; i < kBisections; ++i) {
+    const double share = (low + high) / 2;
+    std::vector<int> tried = fill(share);
+    if (tried.back() < num_modules) {
+      low = share;
+    } else {
+      high = share;
+      starts = std::move(tried);
+    }
+  }
+  return starts;
 }
 
 // Index of the device that a device map means by `name`; -1 if there is none.
 int FindDevice(const std::vector<DeviceSpec>& devices, absl::string_view name) {
   int cpus = 0;
   int gpus = 0;
+  int nth = -1;
+  std::vector<int> of_number;  // GPUs whose own number it is
   for (size_t d = 0; d < devices.size(); ++d) {
     if (devices[d].name == name) return static_cast<int>(d);
   }
+  const std::string gpu =
+      absl::StartsWith(name, "cuda:") ? std::string(name) : absl::StrCat("cuda:", name);
   for (size_t d = 0; d < devices.size(); ++d) {
-    const bool is_gpu = devices[d].device.compare(0, 4, "cuda") == 0;
-    const std::string index = is_gpu ? absl::StrCat(gpus++) : absl::StrCat("cpu:", cpus++);
-    if (index == name || (name == "cpu" && index == "cpu:0")) return static_cast<int>(d);
+    const bool is_gpu = devices[d].kind() == MemoryKind::kGpu;
+    const std::string index = is_gpu ? absl::StrCat("cuda:", gpus++) : absl::StrCat("cpu:", cpus++);
+    if (is_gpu && devices[d].device == gpu) of_number.push_back(static_cast<int>(d));
+    const bool named = is_gpu ? index == gpu : index == name || (name == "cpu" && cpus == 1);
+    if (named && nth < 0) nth = static_cast<int>(d);
   }
-  return -1;
+  return of_number.size() == 1 ? of_number[0] : nth;
 }
 
 // Whether `prefix` covers the module `name`, at a dot.
@@ -125,31 +158,41 @@ bool Covers(absl::string_view prefix, absl::string_view name) {
 
 }  // namespace
 
-absl::StatusOr<Placement> PlaceContiguous(const ModelConfig& config,
-                                          const std::vector<ModuleSpec>& modules,
-                                          const ServingShape& shape,
+MemoryKind KindOfDevice(absl::string_view device) {
+  return absl::StartsWith(device, "cuda") ? MemoryKind::kGpu : MemoryKind::kCpu;
+}
+
+MemoryKind DeviceSpec::kind() const { return KindOfDevice(device); }
+
+absl::StatusOr<Placement> PlaceContiguous(const PlacementCosts& costs,
                                           const std::vector<DeviceSpec>& devices) {
   if (devices.empty())
     return absl::FailedPreconditionError("there is no worker to place layers on");
-  const Costs costs = ComputeCosts(config, modules, shape);
-  const int num_modules = static_cast<int>(modules.size());
-  std::vector<int> starts = Fill(costs, devices, 1);
-  if (starts.back() < num_modules) return DoesNotFit(costs, devices);
-  double low = 0;
-  double high = 1;
-  for (int i = 0; i < kBisections; ++i) {
-    const double share = (low + high) / 2;
-    std::vector<int> tried = Fill(costs, devices, share);
-    if (tried.back() < num_modules) {
-      low = share;
-    } else {
-      high = share;
-      starts = std::move(tried);
+  const int num_modules = static_cast<int>(costs.on_kind[0].weights.size());
+  std::vector<int> order;
+  for (const MemoryKind kind : {MemoryKind::kGpu, MemoryKind::kCpu}) {
+    for (size_t d = 0; d < devices.size(); ++d) {
+      if (devices[d].kind() == kind) order.push_back(static_cast<int>(d));
     }
   }
+  const auto on_gpus = [&](double share) { return Fill(costs, devices, order, share, 0); };
+  const auto on_both = [&](double share) { return Fill(costs, devices, order, 1, share); };
+  std::vector<int> starts = on_gpus(1);
+  if (starts.back() == num_modules) {
+    starts = FillEvenly(on_gpus, num_modules, std::move(starts));
+  } else {
+    starts = on_both(1);
+    if (starts.back() < num_modules) return DoesNotFit(costs, devices);
+    if (!costs.may_offload && HasKind(devices, MemoryKind::kGpu)) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("the model does not fit into the GPUs and some modules would go to CPUs. ",
+                       kMayNotOffload));
+    }
+    starts = FillEvenly(on_both, num_modules, std::move(starts));
+  }
   std::vector<int> device_of(num_modules);
-  for (size_t d = 0; d < devices.size(); ++d) {
-    for (int m = starts[d]; m < starts[d + 1]; ++m) device_of[m] = static_cast<int>(d);
+  for (size_t i = 0; i < order.size(); ++i) {
+    for (int m = starts[i]; m < starts[i + 1]; ++m) device_of[m] = order[i];
   }
   return MakePlacement(costs, devices, device_of);
 }
@@ -176,9 +219,8 @@ absl::StatusOr<DeviceMap> ParseDeviceMap(const Json& json, absl::string_view ori
   return map;
 }
 
-absl::StatusOr<Placement> PlaceByMap(const ModelConfig& config,
-                                     const std::vector<ModuleSpec>& modules,
-                                     const ServingShape& shape,
+absl::StatusOr<Placement> PlaceByMap(const std::vector<ModuleSpec>& modules,
+                                     const PlacementCosts& costs,
                                      const std::vector<DeviceSpec>& devices, const DeviceMap& map) {
   if (devices.empty())
     return absl::FailedPreconditionError("there is no worker to place layers on");
@@ -197,7 +239,7 @@ absl::StatusOr<Placement> PlaceByMap(const ModelConfig& config,
     if (!used) {
       return absl::InvalidArgumentError(absl::StrCat(
           "device map: the model has no module \"", key, "\"; it has ", modules.front().name,
-          ", model.layers.0 to model.layers.", config.num_layers - 1, ", model.norm and lm_head"));
+          ", model.layers.0 to ", modules[modules.size() - 3].name, ", model.norm and lm_head"));
     }
   }
   std::vector<int> device_of;
@@ -221,7 +263,18 @@ absl::StatusOr<Placement> PlaceByMap(const ModelConfig& config,
     }
     device_of.push_back(device);
   }
-  const Costs costs = ComputeCosts(config, modules, shape);
+  const auto on_cpu = std::find_if(device_of.begin(), device_of.end(), [&devices](int d) {
+    return devices[d].kind() == MemoryKind::kCpu;
+  });
+  const bool on_gpu = std::any_of(device_of.begin(), device_of.end(), [&devices](int d) {
+    return devices[d].kind() == MemoryKind::kGpu;
+  });
+  if (on_gpu && on_cpu != device_of.end() && !costs.may_offload) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("device map: some modules are dispatched on the CPU: ",
+                     modules[on_cpu - device_of.begin()].name, " on ", devices[*on_cpu].name, ". ",
+                     kMayNotOffload));
+  }
   Placement placement = MakePlacement(costs, devices, device_of);
   for (size_t d = 0; d < devices.size(); ++d) {
     const DeviceLedger& ledger = placement.ledgers[d];

@@ -27,10 +27,10 @@ PlacingProblem::PlacingProblem(const PlanCosts& costs, const std::vector<bool>& 
         if ((u < first && (role & kFirst)) || (u >= end && (role & kLast))) units.push_back(u);
       }
       role_bytes_[k][role] = WeightsTogether(costs, units, k);
-      role_activations_[role] = costs.activations;
+      role_activations_[k][role] = costs.activations[k];
       for (int u : units) {
         role_bytes_[k][role] += costs.kv[k][u];
-        if (costs.computes_logits[u]) role_activations_[role] = costs.head_activations;
+        if (costs.computes_logits[u]) role_activations_[k][role] = costs.head_activations[k];
       }
     }
   }
@@ -67,7 +67,7 @@ double PlacingProblem::RoleSeconds(int device, int role) const {
 
 uint64_t PlacingProblem::FixedBytes(int device, int role) const {
   const int k = costs_.kind_of(device);
-  return costs_.overhead[k] + role_activations_[role] + role_bytes_[k][role];
+  return costs_.overhead[k] + role_activations_[k][role] + role_bytes_[k][role];
 }
 
 bool PlacingProblem::Fits(int device, int role, int begin, int end) const {

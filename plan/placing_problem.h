@@ -53,7 +53,7 @@ class PlacingProblem {
   std::vector<double> before_s_;              // [class]
   std::vector<double> behind_s_;
   uint64_t role_bytes_[2][kRoles] = {};  // [kind]: weights and cache
-  uint64_t role_activations_[kRoles] = {};
+  uint64_t role_activations_[2][kRoles] = {};
 };
 
 }  // namespace gantry

@@ -101,9 +101,10 @@ Plan EvaluatePlan(const PlanCosts& costs, std::vector<int> device_of) {
     units[d].push_back(u);
     load.used = true;
     load.kv_cache_bytes += costs.kv[costs.kind_of(d)][u];
+    const int kind = costs.kind_of(d);
     load.activations_bytes =
         std::max(load.activations_bytes,
-                 costs.computes_logits[u] ? costs.head_activations : costs.activations);
+                 costs.computes_logits[u] ? costs.head_activations[kind] : costs.activations[kind]);
     load.decode_s += costs.decode_of(d)[u];
     load.prefill_s += costs.prefill_of(d)[u];
     if (u == 0 || d != device_of[u - 1]) ++plan.num_stages;

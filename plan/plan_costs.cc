@@ -53,13 +53,15 @@ double CacheRead(const ModelTree& tree, const SequenceShape& shape) {
 
 }  // namespace
 
-UnitWeights ComputeUnitWeights(const ModelTree& tree, const WeightFormat& format) {
+UnitWeights ComputeUnitWeights(const ModelTree& tree, const WeightFormat& format,
+                               const WeightFormat& cpu_format) {
   const SchemeRules rules(tree, format);
+  const SchemeRules cpu_rules(tree, cpu_format);
   UnitWeights weights;
   for (const PlanUnit& unit : tree.units) {
     for (MemoryKind kind : kKinds) {
       weights.bytes[static_cast<int>(kind)].push_back(
-          Capped(UnitWeightBytes(tree, unit, rules, kind)));
+          Capped(UnitWeightBytes(tree, unit, kind == MemoryKind::kGpu ? rules : cpu_rules, kind)));
     }
     weights.scheme.push_back(MainScheme(unit, rules));
   }
@@ -74,7 +76,7 @@ PlanCosts ComputePlanCosts(const ModelTree& tree, const UnitWeights& unit_weight
   costs.weights = unit_weights.bytes;
   costs.first_layer = costs.num_units;
   std::array<SequenceShape, 2> shapes = {shape, shape};
-  if (!workload.kv_dtype_everywhere) shapes[1].kv_dtype = DType::kF32;
+  shapes[1].kv_dtype = DType::kF32;
   for (const PlanUnit& unit : tree.units) {
     const int u = static_cast<int>(costs.tied_unit.size());
     costs.tied_unit.push_back(unit.tied_unit);
@@ -89,8 +91,13 @@ PlanCosts ComputePlanCosts(const ModelTree& tree, const UnitWeights& unit_weight
     }
   }
   for (MemoryKind kind : kKinds) costs.overhead[static_cast<int>(kind)] = DeviceOverheadBytes(kind);
-  costs.activations = Capped(ActivationBytes(tree, shape, false));
-  costs.head_activations = Capped(ActivationBytes(tree, shape, true));
+  const auto bytes = [&](bool has_head) {
+    return std::array<uint64_t, 2>{
+        Capped(GpuActivationBytes(tree, shape, workload.format, has_head)),
+        Capped(ActivationBytes(tree, shape, has_head))};
+  };
+  costs.activations = bytes(false);
+  costs.head_activations = bytes(true);
 
   costs.devices = hardware.devices;
   costs.batch = shape.batch;

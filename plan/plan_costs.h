@@ -14,10 +14,9 @@ namespace gantry {
 
 // What is to run, apart from where.
 struct PlanWorkload {
-  WeightFormat format;
+  WeightFormat format;      // of GPUs
+  WeightFormat cpu_format;  // of CPUs, which keep their cache in fp32 in any case
   SequenceShape shape;
-  // Unless set, a CPU keeps its cache in fp32, whatever shape.kv_dtype says.
-  bool kv_dtype_everywhere = false;
   int64_t prompt_tokens = 512;  // of a new request, for the time to its first token
 };
 
@@ -27,7 +26,8 @@ struct UnitWeights {
   std::array<std::vector<uint64_t>, 2> bytes;  // [MemoryKind][unit]
   std::vector<Scheme> scheme;                  // of a unit's largest weight on a GPU
 };
-UnitWeights ComputeUnitWeights(const ModelTree& tree, const WeightFormat& format);
+UnitWeights ComputeUnitWeights(const ModelTree& tree, const WeightFormat& format,
+                               const WeightFormat& cpu_format = {});
 
 // Bytes on each kind of device, and seconds on each class of device, of every unit of a model:
 // all that a placement depends on. No byte count is above kMaxCost, so that sums cannot overflow.
@@ -40,9 +40,10 @@ struct PlanCosts {
   std::vector<bool> computes_logits;             // [unit]
   int first_layer = 0;                           // units [first_layer, end_layer) hold the layers
   int end_layer = 0;
-  uint64_t activations = 0;               // on a device without logits
-  uint64_t head_activations = 0;          // on one with them
-  std::array<uint64_t, 2> overhead = {};  // [MemoryKind], of the process
+  // [MemoryKind], of a device once: activations without logits, with them, and the process.
+  std::array<uint64_t, 2> activations = {};
+  std::array<uint64_t, 2> head_activations = {};
+  std::array<uint64_t, 2> overhead = {};
 
   std::vector<HardwareDevice> devices;
   std::vector<int> device_class;             // [device]; devices of a class are equally fast

@@ -93,7 +93,7 @@ std::string NeededWords(const PlanResult& result) {
   }
   return absl::StrCat(FormatBytes(WeightsTogether(costs, units, kind)), " of weights, ",
                       FormatBytes(kv), " of keys and values, and ",
-                      FormatBytes(costs.head_activations + costs.overhead[kind]),
+                      FormatBytes(costs.head_activations[kind] + costs.overhead[kind]),
                       " besides; there are ", FormatBytes(offered));
 }
 
@@ -133,7 +133,7 @@ absl::Status PlaceMap(const PlannerModel& model, const PlannerOptions& options, 
   const auto on_disk = std::count_if(result->device_map.begin(), result->device_map.end(),
                                      [](const auto& entry) { return entry.second == "disk"; });
   if (const absl::Status offload = CheckOffload(result->device_map, options.quantization);
-      !offload.ok()) {
+      !offload.ok() && !options.offload_dtype.has_value()) {
     result->problem = PlanProblem::kOffloadFlag;
     result->error = std::string(offload.message());
   }
@@ -217,35 +217,39 @@ absl::StatusOr<PlannerModel> LoadPlannerModel(absl::string_view name) {
   return PlannerModel{std::string(name), std::move(tree)};
 }
 
-absl::Status UseCheckpointQuantization(const PlannerModel& model, PlannerOptions* options) {
-  if (!model.tree.quantization_config.has_value()) return absl::OkStatus();
-  GANTRY_ASSIGN_OR_RETURN(
-      QuantizationOptions own,
-      ParseQuantizationOptions(*model.tree.quantization_config,
-                               absl::StrCat(model.name, ": quantization_config")));
-  const QuantizationOptions& wanted = options->quantization;
-  if (wanted.quantized() &&
-      (wanted.load_in_8bit != own.load_in_8bit || wanted.load_in_4bit != own.load_in_4bit)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(model.name, ": the checkpoint is already quantised to ",
-                     own.load_in_8bit ? "8" : "4", " bits and cannot be loaded in another scheme"));
-  }
-  own.llm_int8_enable_fp32_cpu_offload |= wanted.llm_int8_enable_fp32_cpu_offload;
-  options->quantization = std::move(own);
-  options->checkpoint_quantization = true;
+absl::Status UseServingRequest(const PlannerModel& model, const ServingRequest& request,
+                               PlannerOptions* options) {
+  GANTRY_ASSIGN_OR_RETURN(ServingFormat format,
+                          ResolveServingFormat(request, model.tree, model.name));
+  options->quantization = std::move(format.weights.quantization);
+  options->quantization_config = request.quantization_config;
+  options->checkpoint_quantization =
+      model.tree.quantization_config.has_value() && options->quantization.quantized();
+  options->dtype = request.dtype;
+  options->kv_cache_dtype = request.kv_cache_dtype;
+  options->offload_dtype = request.offload_dtype;
   return absl::OkStatus();
+}
+
+ServingFormat MakeServingFormat(const ModelTree& tree, const PlannerOptions& options) {
+  ServingFormat format;
+  format.weights.dtype = options.dtype.value_or(tree.dtype.value_or(DType::kF32));
+  format.weights.quantization = options.quantization;
+  format.offload_dtype = options.offload_dtype;
+  format.kv_cache_dtype = options.kv_cache_dtype;
+  return format;
 }
 
 PlanWorkload MakeWorkload(const ModelTree& tree, const PlannerOptions& options) {
   PlanWorkload workload;
-  workload.format.dtype = options.dtype.value_or(tree.dtype.value_or(DType::kF32));
-  workload.format.quantization = options.quantization;
+  const ServingFormat format = MakeServingFormat(tree, options);
+  workload.format = format.weights;
+  workload.cpu_format = format.Weights(MemoryKind::kCpu);
   int64_t context = kDefaultPlanContext;
   if (tree.max_positions > 0) context = std::min(context, tree.max_positions);
   workload.shape.context = options.context.value_or(context);
   workload.shape.batch = options.batch;
-  workload.shape.kv_dtype = options.kv_cache_dtype.value_or(workload.format.dtype);
-  workload.kv_dtype_everywhere = options.kv_cache_dtype.has_value();
+  workload.shape.kv_dtype = format.KvDType(MemoryKind::kGpu);
   workload.prompt_tokens = options.prompt_tokens > 0
                                ? options.prompt_tokens
                                : std::min<int64_t>(512, workload.shape.context);
@@ -277,11 +281,12 @@ absl::StatusOr<PlanResult> MakePlan(const PlannerModel& model, const PlannerOpti
   const std::vector<HardwareDevice>& devices = result.hardware.devices;
   const bool gpus = std::any_of(devices.begin(), devices.end(), IsGpu);
   const QuantizationOptions& quantization = options.quantization;
+  const bool may_offload = MakeServingFormat(model.tree, options).MayOffload();
   for (const HardwareDevice& device : devices) {
-    result.usable.push_back(IsGpu(device) || !gpus || !quantization.quantized() ||
-                            quantization.llm_int8_enable_fp32_cpu_offload);
+    result.usable.push_back(IsGpu(device) || !gpus || may_offload);
   }
-  result.weights = ComputeUnitWeights(model.tree, result.workload.format);
+  result.weights =
+      ComputeUnitWeights(model.tree, result.workload.format, result.workload.cpu_format);
   result.costs = ComputePlanCosts(model.tree, result.weights, result.workload, result.hardware);
   if (options.given_map.has_value()) {
     GANTRY_RETURN_IF_ERROR(CheckDeviceMap(model.tree, *options.given_map));

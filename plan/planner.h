@@ -14,6 +14,7 @@
 #include "plan/optimal.h"
 #include "plan/plan.h"
 #include "plan/plan_costs.h"
+#include "plan/serving_request.h"
 
 namespace gantry {
 
@@ -42,7 +43,8 @@ struct PlannerOptions {
   int64_t batch = 1;
   int64_t prompt_tokens = 0;  // 0: 512, or the context if that is less
   PlanObjective objective = PlanObjective::kLatency;
-  std::optional<DType> kv_cache_dtype;  // not set: as `dtype`, fp32 on a CPU
+  std::optional<DType> kv_cache_dtype;  // of GPUs; not set: as `dtype`
+  std::optional<OffloadDType> offload_dtype;
 };
 
 struct PlannerModel {
@@ -53,9 +55,10 @@ struct PlannerModel {
 // NOT_FOUND for a name that nobody knows; other errors lie in the checkpoint.
 absl::StatusOr<PlannerModel> LoadPlannerModel(absl::string_view name);
 
-// Takes over how a checkpoint is already quantised. INVALID_ARGUMENT if the options want it in
-// another scheme, which bitsandbytes cannot do either.
-absl::Status UseCheckpointQuantization(const PlannerModel& model, PlannerOptions* options);
+// Takes over how the model is to be held, by the request and the checkpoint. Errors are those of
+// ResolveServingFormat.
+absl::Status UseServingRequest(const PlannerModel& model, const ServingRequest& request,
+                               PlannerOptions* options);
 
 // Why a plan is not to be had.
 enum class PlanProblem { kNone, kMemory, kOffloadFlag, kDisk };
@@ -80,6 +83,9 @@ struct PlanResult {
 // result. `count_missing`: whether to find out, by more searches, how much memory is missing.
 absl::StatusOr<PlanResult> MakePlan(const PlannerModel& model, const PlannerOptions& options,
                                     bool count_missing = true);
+
+// How the options hold the model.
+ServingFormat MakeServingFormat(const ModelTree& tree, const PlannerOptions& options);
 
 // The workload that the options ask for.
 PlanWorkload MakeWorkload(const ModelTree& tree, const PlannerOptions& options);

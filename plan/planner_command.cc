@@ -39,7 +39,7 @@ void AddQuantization(const PlannerOptions& options, std::string* command) {
     if (quantization.has_skip_modules) {
       Add(command, "llm_int8_skip_modules", absl::StrJoin(quantization.llm_int8_skip_modules, ","));
     }
-    if (quantization.llm_int8_has_fp16_weight) {
+    if (quantization.load_in_8bit && quantization.llm_int8_has_fp16_weight) {
       absl::StrAppend(command, " --llm_int8_has_fp16_weight");
     }
   }
@@ -60,6 +60,9 @@ std::string PlannerCommand(const PlannerOptions& options) {
   if (options.dtype.has_value()) Add(&command, "dtype", TorchName(*options.dtype));
   if (options.kv_cache_dtype.has_value()) {
     Add(&command, "kv_cache_dtype", TorchName(*options.kv_cache_dtype));
+  }
+  if (options.offload_dtype.has_value()) {
+    Add(&command, "offload_dtype", OffloadDTypeName(*options.offload_dtype));
   }
   if (options.device_map != "optimal") Add(&command, "device_map", options.device_map);
   if (!options.max_memory_text.empty()) Add(&command, "max_memory", options.max_memory_text);

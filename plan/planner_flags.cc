@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "plan/accelerate/device_map.h"
+#include "plan/serving_flags.h"
 
 ABSL_FLAG(std::string, model, "",
           "A folder with config.json, such a file, the name of a model in the local Hugging Face "
@@ -44,28 +45,6 @@ ABSL_FLAG(
     std::optional<double>, memory_fraction, std::nullopt,
     "Share of the limits to use. Unless given: 0.9 where transformers applies it (accelerate's "
     "modes with int8 or 4-bit weights), else 1.");
-ABSL_FLAG(std::string, dtype, "auto",
-          "Type of the weights that are not quantised: float32, float16, bfloat16, or auto for the "
-          "checkpoint's.");
-ABSL_FLAG(
-    std::string, kv_cache_dtype, "auto",
-    "Type of keys and values: float32, float16, bfloat16, or auto: as --dtype, and float32 on "
-    "CPUs.");
-ABSL_FLAG(bool, load_in_8bit, false, "Weights in LLM.int8().");
-ABSL_FLAG(bool, load_in_4bit, false, "Weights in 4 bits.");
-ABSL_FLAG(double, llm_int8_threshold, 6.0, "Outliers above this stay in 16 bits. No bytes.");
-ABSL_FLAG(std::string, llm_int8_skip_modules, "",
-          "Modules that stay unquantised, a,b; unless given, lm_head and what is tied to it.");
-ABSL_FLAG(bool, llm_int8_enable_fp32_cpu_offload, false,
-          "Let CPUs hold layers, in fp32, beside GPUs with int8 or 4-bit weights.");
-ABSL_FLAG(bool, llm_int8_has_fp16_weight, false, "Keep a 16-bit copy of int8 weights.");
-ABSL_FLAG(std::string, bnb_4bit_compute_dtype, "bfloat16",
-          "Type of products with 4-bit weights; bitsandbytes' own default is float32.");
-ABSL_FLAG(std::string, bnb_4bit_quant_type, "fp4", "fp4 or nf4.");
-ABSL_FLAG(bool, bnb_4bit_use_double_quant, false, "Quantise the scales of 4-bit weights too.");
-ABSL_FLAG(std::string, bnb_4bit_quant_storage, "uint8", "Type that 4-bit weights are packed into.");
-ABSL_FLAG(std::string, quantization_config, "",
-          "A JSON file as BitsAndBytesConfig writes it, instead of the flags above.");
 ABSL_FLAG(std::string, format, "table", "table, json, device_map or svg.");
 ABSL_FLAG(std::string, output, "", "Write to this file and not to stdout.");
 ABSL_FLAG(bool, estimate, false,
@@ -106,67 +85,6 @@ namespace {
 absl::Status Wrong(absl::string_view flag, absl::string_view expected, absl::string_view found) {
   return absl::InvalidArgumentError(
       absl::StrCat("--", flag, ": expected ", expected, ", found \"", found.substr(0, 60), "\""));
-}
-
-absl::StatusOr<DType> DTypeFlag(absl::string_view flag, const std::string& value,
-                                std::initializer_list<DType> allowed) {
-  const std::optional<DType> dtype = DTypeFromTorch(value);
-  for (DType one : allowed) {
-    if (dtype == one) return one;
-  }
-  return Wrong(flag, "a type such as float16", value);
-}
-
-absl::StatusOr<std::optional<DType>> OptionalDTypeFlag(absl::string_view flag,
-                                                       const std::string& value) {
-  if (value == "auto") return std::optional<DType>();
-  GANTRY_ASSIGN_OR_RETURN(const DType dtype,
-                          DTypeFlag(flag, value, {DType::kF32, DType::kF16, DType::kBF16}));
-  return std::optional<DType>(dtype);
-}
-
-absl::StatusOr<QuantizationOptions> QuantizationFromFlags() {
-  QuantizationOptions options;
-  options.load_in_8bit = absl::GetFlag(FLAGS_load_in_8bit);
-  options.load_in_4bit = absl::GetFlag(FLAGS_load_in_4bit);
-  if (options.load_in_8bit && options.load_in_4bit) {
-    return absl::InvalidArgumentError(
-        "--load_in_4bit and --load_in_8bit: only one can be used at the same time");
-  }
-  options.llm_int8_threshold = absl::GetFlag(FLAGS_llm_int8_threshold);
-  if (!(options.llm_int8_threshold >= 0 && options.llm_int8_threshold < 1e30)) {
-    return absl::InvalidArgumentError("--llm_int8_threshold: expected 0 or more, for example 6.0");
-  }
-  const std::string skip = absl::GetFlag(FLAGS_llm_int8_skip_modules);
-  if (!skip.empty()) {
-    options.llm_int8_skip_modules = absl::StrSplit(skip, ',', absl::SkipWhitespace());
-    options.has_skip_modules = true;
-  }
-  options.llm_int8_enable_fp32_cpu_offload = absl::GetFlag(FLAGS_llm_int8_enable_fp32_cpu_offload);
-  options.llm_int8_has_fp16_weight = absl::GetFlag(FLAGS_llm_int8_has_fp16_weight);
-  GANTRY_ASSIGN_OR_RETURN(
-      options.bnb_4bit_compute_dtype,
-      DTypeFlag("bnb_4bit_compute_dtype", absl::GetFlag(FLAGS_bnb_4bit_compute_dtype),
-                {DType::kF32, DType::kF16, DType::kBF16}));
-  const std::string type = absl::GetFlag(FLAGS_bnb_4bit_quant_type);
-  if (type != "fp4" && type != "nf4") return Wrong("bnb_4bit_quant_type", "fp4 or nf4", type);
-  options.bnb_4bit_quant_type = type == "fp4" ? Scheme::kFp4 : Scheme::kNf4;
-  options.bnb_4bit_use_double_quant = absl::GetFlag(FLAGS_bnb_4bit_use_double_quant);
-  GANTRY_ASSIGN_OR_RETURN(
-      options.bnb_4bit_quant_storage,
-      DTypeFlag("bnb_4bit_quant_storage", absl::GetFlag(FLAGS_bnb_4bit_quant_storage),
-                {DType::kU8, DType::kI8, DType::kF16, DType::kBF16, DType::kF32, DType::kF64}));
-  const std::string file = absl::GetFlag(FLAGS_quantization_config);
-  if (file.empty()) return options;
-  if (options.quantized()) {
-    return absl::InvalidArgumentError(
-        "--quantization_config: give the file, or --load_in_8bit or --load_in_4bit, not both");
-  }
-  GANTRY_ASSIGN_OR_RETURN(const Json json, ReadJsonFile(file));
-  GANTRY_ASSIGN_OR_RETURN(QuantizationOptions from_file, ParseQuantizationOptions(json, file));
-  // The flag that allows offloading is the one a user adds to see whether it helps.
-  from_file.llm_int8_enable_fp32_cpu_offload |= options.llm_int8_enable_fp32_cpu_offload;
-  return from_file;
 }
 
 absl::Status ReadHardware(PlannerOptions* options) {
@@ -237,11 +155,7 @@ absl::StatusOr<PlannerFlags> PlannerFlagsFromCommandLine() {
   PlannerOptions& options = flags.options;
   options.model = absl::GetFlag(FLAGS_model);
   GANTRY_RETURN_IF_ERROR(ReadHardware(&options));
-  GANTRY_ASSIGN_OR_RETURN(options.quantization, QuantizationFromFlags());
-  options.quantization_config = absl::GetFlag(FLAGS_quantization_config);
-  GANTRY_ASSIGN_OR_RETURN(options.dtype, OptionalDTypeFlag("dtype", absl::GetFlag(FLAGS_dtype)));
-  GANTRY_ASSIGN_OR_RETURN(options.kv_cache_dtype,
-                          OptionalDTypeFlag("kv_cache_dtype", absl::GetFlag(FLAGS_kv_cache_dtype)));
+  GANTRY_ASSIGN_OR_RETURN(flags.serving, ServingRequestFromFlags());
   GANTRY_RETURN_IF_ERROR(ReadDeviceMap(&options));
   options.memory_fraction = absl::GetFlag(FLAGS_memory_fraction);
   if (options.memory_fraction.has_value() &&

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "plan/planner.h"
+#include "plan/serving_request.h"
 
 namespace gantry {
 
@@ -16,6 +17,7 @@ enum class PlannerSweep { kNone, kContext, kBatch };
 
 struct PlannerFlags {
   PlannerOptions options;
+  ServingRequest serving;  // for UseServingRequest once the model is read
   PlannerFormat format = PlannerFormat::kTable;
   PlannerSweep sweep = PlannerSweep::kNone;
   bool estimate = false;

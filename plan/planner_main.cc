@@ -124,7 +124,7 @@ int PlanModel(const PlannerFlags& flags, const PlannerModel& model) {
 
 int Main(int argc, char** argv) {
   const std::vector<std::string> extra =
-      ParseFlags(argc, argv, kPlannerUsage, {"plan/planner_flags"});
+      ParseFlags(argc, argv, kPlannerUsage, {"plan/planner_flags.cc", "plan/serving_flags.cc"});
   if (!extra.empty()) {
     UsageError(
         absl::StrCat("unexpected argument \"", extra[0], "\"; for example --model ", extra[0]));
@@ -139,11 +139,10 @@ int Main(int argc, char** argv) {
   if (flags->estimate) {
     return Print(FormatEstimateTable(model->tree, model->name) + "\n", flags->output, kExitDone);
   }
-  if (flags->options.quantization_config.empty()) {
-    if (const absl::Status status = UseCheckpointQuantization(*model, &flags->options);
-        !status.ok()) {
-      return Fail(status, absl::IsUnimplemented(status) ? kExitBadCheckpoint : kExitUsage);
-    }
+  if (const absl::Status status = UseServingRequest(*model, flags->serving, &flags->options);
+      !status.ok()) {
+    const bool usage = absl::IsInvalidArgument(status);
+    return Fail(status, usage ? kExitUsage : kExitBadCheckpoint);
   }
   if (flags->sweep != PlannerSweep::kNone) return PlanSweep(*flags, *model);
   return PlanModel(*flags, *model);

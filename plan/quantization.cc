@@ -57,7 +57,9 @@ std::vector<std::string> ModulesToNotConvert(const ModelTree& tree,
 }
 
 SchemeRules::SchemeRules(const ModelTree& tree, const WeightFormat& format)
-    : format_(format), not_converted_(ModulesToNotConvert(tree, format.quantization)) {
+    : format_(format),
+      output_embedding_(tree.output_embedding),
+      not_converted_(ModulesToNotConvert(tree, format.quantization)) {
   // transformers obeys the list for fp16 and whenever it quantises; bf16 has fp32's range.
   if (format.quantization.quantized() || format.dtype == DType::kF16) {
     keep_in_fp32_ = tree.keep_in_fp32;
@@ -68,7 +70,9 @@ TensorScheme SchemeRules::Of(absl::string_view module_name, const TreeModule& mo
                              const TreeTensor& tensor) const {
   TensorScheme scheme;
   if (tensor.is_buffer || MatchesAny(keep_in_fp32_, module_name)) return scheme;
-  scheme.scheme = SchemeOfDType(format_.dtype);
+  const bool embeds = module.class_name == "Embedding" || module_name == output_embedding_;
+  scheme.scheme =
+      SchemeOfDType(embeds ? format_.embedding_dtype.value_or(format_.dtype) : format_.dtype);
   const QuantizationOptions& options = format_.quantization;
   if (!options.quantized() || module.class_name != "Linear" || tensor.name != "weight" ||
       MatchesAny(not_converted_, module_name)) {

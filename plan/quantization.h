@@ -1,6 +1,7 @@
 #ifndef GANTRY_PLAN_QUANTIZATION_H_
 #define GANTRY_PLAN_QUANTIZATION_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ namespace gantry {
 // What is asked of a model: the type of what is not quantised, and what is quantised.
 struct WeightFormat {
   DType dtype = DType::kF32;  // kF32, kF16 or kBF16
+  // Of embeddings and of the output embedding, where they are not quantised; not set: `dtype`.
+  std::optional<DType> embedding_dtype;
   QuantizationOptions quantization;
 };
 
@@ -35,10 +38,11 @@ class SchemeRules {
   TensorScheme Of(absl::string_view module_name, const TreeModule& module,
                   const TreeTensor& tensor) const;
   const std::vector<std::string>& not_converted() const { return not_converted_; }
-  DType dtype() const { return format_.dtype; }  // of what is not quantised
+  const WeightFormat& format() const { return format_; }
 
  private:
   WeightFormat format_;
+  std::string output_embedding_;
   std::vector<std::string> not_converted_;
   std::vector<std::string> keep_in_fp32_;
 };

@@ -22,6 +22,8 @@ inline constexpr double kFourBitBandwidthShare = 0.50;
 inline constexpr double kInt8BandwidthShare = 0.65;
 inline constexpr double kUnquantisedBandwidthShare = 0.75;
 inline constexpr double kCpuBandwidthShare = 0.75;
+// Of a GPU's peak bandwidth, what a kernel that only reads measures.
+inline constexpr double kGpuReadableShare = 0.91;
 // Share of the peak throughput that long products reach: 0.55 of cuBLAS, which reaches 0.80. Int8
 // is to be as fast as 16 bits, so half of that of twice the peak.
 inline constexpr double kTensorShare = 0.44;

@@ -19,10 +19,10 @@ constexpr uint64_t kFourBitTable = 16;
 
 uint64_t RoundUp(uint64_t bytes, uint64_t to) { return (bytes + to - 1) / to * to; }
 
-// Of a weight in fp32, its rows padded as the kernels want them.
-uint64_t CpuTensorBytes(const TreeTensor& tensor) {
-  if (tensor.shape.size() < 2) return tensor.elements * kFloatBytes;
-  return RoundUp(tensor.shape[0], kPanelRows) * tensor.shape[1] * kFloatBytes;
+// As a CPU holds it, its rows padded as the kernels want them.
+uint64_t CpuTensorBytes(const TreeTensor& tensor, const TensorScheme& scheme) {
+  if (tensor.shape.size() != 2) return tensor.elements * kFloatBytes;
+  return MatrixBytes(tensor.shape[0], tensor.shape[1], scheme);
 }
 
 }  // namespace
@@ -72,9 +72,9 @@ uint64_t ModuleBytes(const ModelTree& tree, const TreeModule& module, absl::stri
       if (seen[g]) return;
       seen[g] = true;
     }
-    bytes += kind == MemoryKind::kCpu
-                 ? CpuTensorBytes(tensor)
-                 : TensorBytes(tensor, rules.Of(module_name, owner, tensor), allocation);
+    const TensorScheme scheme = rules.Of(module_name, owner, tensor);
+    bytes += kind == MemoryKind::kCpu ? CpuTensorBytes(tensor, scheme)
+                                      : TensorBytes(tensor, scheme, allocation);
   };
   ForEachTensor(module, std::string(name), add);
   return bytes;

@@ -7,13 +7,12 @@
 #include "absl/strings/string_view.h"
 #include "plan/model_tree.h"
 #include "plan/quantization.h"
+#include "plan/serving_format.h"
 
 namespace gantry {
 
 // Bytes of weights, exactly, from a model's tree: every family and scheme.
 
-// Where bytes lie. A GPU holds each weight in its scheme; a CPU computes in fp32 and holds that.
-enum class MemoryKind { kGpu, kCpu };
 // What the CUDA caching allocator rounds every tensor up to.
 inline constexpr uint64_t kCudaAllocationBytes = 512;
 
@@ -24,7 +23,8 @@ std::vector<uint64_t> TensorPieces(const TreeTensor& tensor, const TensorScheme&
 // Their sum, each rounded up to a multiple of `allocation`.
 uint64_t TensorBytes(const TreeTensor& tensor, const TensorScheme& scheme, uint64_t allocation);
 
-// Of a module and all below it, whose full name is `name`. Tensors that are tied are counted once
+// Of a module and all below it, whose full name is `name`, by the rules of that kind of device; a
+// CPU's matrices are padded. Tensors that are tied are counted once
 // within the module. An upper bound when `allocation` is kCudaAllocationBytes.
 uint64_t ModuleBytes(const ModelTree& tree, const TreeModule& module, absl::string_view name,
                      const SchemeRules& rules, MemoryKind kind, uint64_t allocation);

@@ -57,6 +57,11 @@ TEST(StatusTextTest, ReadyServer) {
   status.set_predicted_decode_tokens_per_s(800);
   status.mutable_counters()->set_decode_tokens_per_s(650.5);
   stage->set_steps(10);
+  stage->set_device("cpu");
+  stage->set_predicted_bytes(1500000000);
+  stage->set_measured_bytes(1400000000);
+  stage->set_predicted_tokens_per_s(800);
+  stage->set_tokens_per_s(666.7);
   status.mutable_counters()->set_kv_blocks_total(100);
   status.mutable_counters()->set_kv_blocks_used(3);
   EXPECT_EQ(StatusText(status),
@@ -71,14 +76,33 @@ TEST(StatusTextTest, ReadyServer) {
             "w0      127.0.0.1:4001  cpu           2  avx512   100 %    1.50 GB   1.40 GB   1.60 GB"
             "  8.00 GB  30.0 GB  model.layers.0-1\n"
             "\n"
-            "STAGE  WORKER  SCHEME  PREDICTED      STEP  STEPS  MODULES\n"
-            "    0  w0      fp32     1.250 ms  1.500 ms     10  model.layers.0-1\n"
+            "STAGE  WORKER  DEVICE  SCHEME  PREDICTED  MEASURED  STEP PREDICTED  MEASURED"
+            "  TOKENS/S PREDICTED  MEASURED  STEPS  MODULES\n"
+            "    0  w0      cpu     fp32      1.50 GB   1.40 GB        1.250 ms  1.500 ms"
+            "                 800     666.7     10  model.layers.0-1\n"
             "\n"
             "decode    800 tokens/s a request predicted, 650.5 measured\n"
             "requests  0 running, 0 waiting, 0 finished, 0 failed, 0 cancelled, 0 rejected\n"
             "tokens    0 of prompts, 0 generated\n"
             "steps     0, 0 in flight\n"
             "kv cache  3 of 100 blocks in use\n");
+}
+
+TEST(StatusTextTest, AGpuIsNamed) {
+  v1::GetStatusResponse status;
+  v1::WorkerStatus* const worker = status.add_workers();
+  worker->set_name("g0");
+  worker->set_device("cuda:1");
+  worker->set_description("NVIDIA H200, compute capability 9.0, 151 GB");
+  v1::StageStatus* const stage = status.add_stages();
+  stage->set_worker("g0");
+  stage->set_device("cuda:1");
+  stage->set_scheme("nf4");
+  const std::string text = StatusText(status);
+  EXPECT_THAT(text, HasSubstr("cuda:1 NVIDIA H200  "));
+  // Nothing is measured before a step has run.
+  EXPECT_THAT(text,
+              HasSubstr("g0      cuda:1  nf4             -         -               -         -"));
 }
 
 TEST(StatusTextTest, SaysWhyItIsNotReady) {

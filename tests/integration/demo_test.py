@@ -30,8 +30,12 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(processes_with(self.mark), [])
         self.assertEqual(os.listdir(self.temp), [])
 
-    def run_script(self, *command, **options):
-        result = subprocess.run([ROOT / "deploy" / command[0], *command[1:]], **self.options, **options, check=False)
+    def run_script(self, *command, hidden_gpus=False, **options):
+        if hidden_gpus:
+            options["env"] = self.options["env"] | {"CUDA_VISIBLE_DEVICES": ""}
+        result = subprocess.run(
+            [ROOT / "deploy" / command[0], *command[1:]], **(self.options | options), check=False
+        )
         self.check_nothing_is_left()
         return result
 
@@ -61,6 +65,12 @@ class DemoTest(unittest.TestCase):
         self.assertIn("/nowhere/at/all", result.stderr)
         self.assertEqual(self.run_script("local.sh", "--workers=0", "--model=x").returncode, 2)
         self.assertEqual(self.run_script("local.sh").returncode, 2)
+
+    def test_local_says_why_there_is_no_gpu_worker(self):
+        model = ROOT / "deploy/demo/model"
+        result = self.run_script("local.sh", f"--model={model}", "--gpu", "--workers=0", hidden_gpus=True)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("cuda:0", result.stderr)
 
     def test_local_stops_at_interrupt(self):
         for sent in (signal.SIGINT, signal.SIGTERM):

@@ -90,6 +90,28 @@ class StartupTest(unittest.TestCase):
                 spoil(model)
                 self.check(run("coordinator", f"--model={model}", "--listen=127.0.0.1:0"), 4, *mentions)
 
+    def test_options_of_quantisation_are_refused_by_name(self):
+        for flags, mentions in [
+            (["--load_in_4bit", "--load_in_8bit"], ["--load_in_4bit", "--load_in_8bit"]),
+            (["--load_in_4bit", "--bnb_4bit_quant_type=int4"], ["--bnb_4bit_quant_type", "fp4 or nf4"]),
+            (["--bnb_4bit_use_double_quant"], ["--bnb_4bit_use_double_quant", "--load_in_4bit"]),
+            (["--load_in_4bit", "--llm_int8_outliers=batch"], ["--llm_int8_outliers", "--load_in_8bit"]),
+            (["--load_in_4bit", "--llm_int8_skip_modules=q_proj"], ["llm_int8_skip_modules", "q_proj", "k_proj"]),
+            (["--dtype=int8"], ["--dtype"]),
+            (["--kv_cache_dtype=fp8"], ["--kv_cache_dtype"]),
+            (["--offload_dtype=fp4"], ["--offload_dtype", "auto"]),
+            (["--quantization_config=/nowhere.json"], ["/nowhere.json"]),
+        ]:
+            with self.subTest(flags=flags):
+                self.check(run("coordinator", f"--model={DEMO}", "--listen=127.0.0.1:0", *flags), 2, *mentions)
+
+    def test_a_wrong_quantization_config_is_a_bad_checkpoint(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = pathlib.Path(folder) / "model"
+            shutil.copytree(DEMO, model)
+            edit(model, quantization_config={"quant_method": "gptq", "bits": 4})
+            self.check(run("coordinator", f"--model={model}", "--listen=127.0.0.1:0"), 4, "gptq")
+
     def test_model_without_a_tokenizer_serves_tokens(self):
         with Cluster(MODELS / "phi3") as cluster:
             self.assertEqual(len(cluster.tokens("--token_ids=1,2", "--max_new_tokens=2", "--min_new_tokens=2")), 2)

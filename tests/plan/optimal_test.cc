@@ -28,8 +28,10 @@ PlanCosts RandomCosts(std::mt19937* random, int layers, int devices, bool unifor
   if (pick(0, 1) == 1) costs.tied_unit.back() = 0;
   costs.computes_logits.assign(costs.num_units, false);
   costs.computes_logits.back() = true;
-  costs.activations = pick(0, 3);
-  costs.head_activations = costs.activations + pick(0, 3);
+  for (int k = 0; k < 2; ++k) {
+    costs.activations[k] = pick(0, 3);
+    costs.head_activations[k] = costs.activations[k] + pick(0, 3);
+  }
   costs.decode_hop = pick(0, 4) * 0.5;
   for (int k = 0; k < 2; ++k) {
     costs.overhead[k] = pick(0, 2);
@@ -233,7 +235,7 @@ TEST(OptimalTest, EquallyQuickPlacementsAreSpreadEvenly) {
   costs.weights[0].assign(10, 10);
   costs.kv[0].assign(10, 0);
   costs.tied_unit.assign(10, -1);
-  costs.activations = costs.head_activations = 0;
+  costs.activations = costs.head_activations = {};
   costs.overhead = {0, 0};
   costs.decode = {std::vector<double>(10, 1.0)};
   costs.prefill = costs.decode;

@@ -137,14 +137,26 @@ TEST(WeightBytesTest, OneTensorInEveryScheme) {
   EXPECT_EQ(TensorBytes(odd, TensorScheme{Scheme::kNf4, false, false, 64}, 1), 33 + 8 + 64);
 }
 
-TEST(WeightBytesTest, ACpuHoldsFp32) {
+TEST(WeightBytesTest, ACpuHoldsFp32OrWhatIsAsked) {
   const ModelTree tree = Tree(kPhi3);
-  const SchemeRules rules(tree, FourBit(Scheme::kNf4, DType::kBF16, true));
+  ServingFormat format;
+  format.weights = FourBit(Scheme::kNf4, DType::kBF16, true);
+  const SchemeRules rules(tree, format.weights);
+  const auto cpu_rules = [&] { return SchemeRules(tree, format.Weights(MemoryKind::kCpu)); };
   const PlanUnit& layer = tree.units[2];
   ASSERT_EQ(layer.name, "model.layers.0");
   constexpr double kMiB = 1 << 20;
   EXPECT_NEAR(UnitWeightBytes(tree, layer, rules, MemoryKind::kGpu) / kMiB, 55.7, 0.1);
-  EXPECT_NEAR(UnitWeightBytes(tree, layer, rules, MemoryKind::kCpu) / kMiB, 432.02, 0.01);
+  EXPECT_NEAR(UnitWeightBytes(tree, layer, cpu_rules(), MemoryKind::kCpu) / kMiB, 432.02, 0.01);
+  format.offload_dtype = OffloadDType::kAuto;
+  EXPECT_NEAR(UnitWeightBytes(tree, layer, cpu_rules(), MemoryKind::kCpu) / kMiB, 55.7, 0.1);
+  format.offload_dtype = OffloadDType::kBFloat16;
+  EXPECT_NEAR(UnitWeightBytes(tree, layer, cpu_rules(), MemoryKind::kCpu) / kMiB, 216.03, 0.01);
+  format.offload_dtype = OffloadDType::kInt8;
+  EXPECT_NEAR(UnitWeightBytes(tree, layer, cpu_rules(), MemoryKind::kCpu) / kMiB, 108.15, 0.1);
+  // Embeddings stay float32 on CPUs.
+  EXPECT_EQ(UnitWeightBytes(tree, tree.units[0], cpu_rules(), MemoryKind::kCpu),
+            4ull * 32064 * 3072);
 }
 
 TEST(WeightBytesTest, TiedTensorsAreHeldOnceOnADevice) {

@@ -27,7 +27,7 @@ TEST(WeightsTest, MeasuredIsNeededAndWithinThePrediction) {
           }));
       EXPECT_EQ(read, SourceBytes(spec, *source)) << spec.name;
       EXPECT_EQ(MeasuredBytes(weights), NeededBytes(spec, ModuleFormat(), *backend)) << spec.name;
-      EXPECT_LE(MeasuredBytes(weights), ModuleWeightBytes(spec, Scheme::kFp32)) << spec.name;
+      EXPECT_LE(MeasuredBytes(weights), ModuleWeightBytes(spec, {})) << spec.name;
     }
   }
 }
