@@ -210,10 +210,12 @@ absl::Status Stage::ComputeStep(StepFrame* frame, const std::vector<ActiveSlice>
     GANTRY_RETURN_IF_ERROR(UploadInput(*frame, active, input));
   }
   if (rows > 0 && runs_layers) {
-    GANTRY_RETURN_IF_ERROR(backend_->Enqueue(this, [&] {
+    const auto enqueue = [&] {
       const absl::Status layers = RunLayers(rows);
       return layers.ok() ? RunHead(leaving_rows) : layers;
-    }));
+    };
+    // An observer wants to see every step.
+    GANTRY_RETURN_IF_ERROR(observer_ == nullptr ? backend_->Enqueue(this, enqueue) : enqueue());
   } else {
     GANTRY_RETURN_IF_ERROR(RunHead(leaving_rows));
   }

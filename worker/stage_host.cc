@@ -1,5 +1,6 @@
 #include "worker/stage_host.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -201,6 +202,14 @@ absl::StatusOr<uint64_t> StageHost::Assemble(const LoadPlan& plan, Epoch* epoch,
     measured += linked.stage->kv_cache_bytes();
     stages.push_back(std::move(linked));
   }
+  StepLimits limits;
+  limits.rows = plan.shape.max_step_tokens;
+  limits.logit_rows = std::min(plan.shape.max_step_rows, plan.shape.max_step_tokens);
+  limits.context = plan.shape.context;
+  limits.heads = plan.config.num_heads;
+  limits.head_dim = plan.config.head_dim;
+  GANTRY_RETURN_IF_ERROR(backend_->Reserve(limits));
+  measured += backend_->scratch_bytes();
   for (size_t i = 0; i < stages.size(); ++i) {
     GANTRY_ASSIGN_OR_RETURN(stages[i].next,
                             OpenNext(plan.stages[i], stages[i].stage->has_head(), epoch, load));

@@ -42,9 +42,11 @@ class ModuleLoader {
     return LoadVector({norm});
   }
 
-  absl::StatusOr<LinearWeights> LoadLinear(const LinearSpec& spec, const MatrixFormat& format) {
+  absl::StatusOr<LinearWeights> LoadLinear(const LinearSpec& spec, const MatrixFormat& format,
+                                           bool gated = false) {
     LinearWeights weights;
     MatrixSource from;
+    from.gated = gated;
     from.format = format;
     from.rows = spec.rows;
     from.cols = spec.cols;
@@ -125,7 +127,7 @@ absl::StatusOr<std::shared_ptr<const ModuleWeights>> LoadModule(
                               loader.LoadNorm(spec.post_attention_norm));
       GANTRY_ASSIGN_OR_RETURN(weights->qkv, loader.LoadLinear(spec.qkv, format.qkv));
       GANTRY_ASSIGN_OR_RETURN(weights->o, loader.LoadLinear(spec.o, format.o));
-      GANTRY_ASSIGN_OR_RETURN(weights->gate_up, loader.LoadLinear(spec.gate_up, format.gate_up));
+      GANTRY_ASSIGN_OR_RETURN(weights->gate_up, loader.LoadLinear(spec.gate_up, format.gate_up, /*gated=*/true));
       GANTRY_ASSIGN_OR_RETURN(weights->down, loader.LoadLinear(spec.down, format.down));
       break;
     }

@@ -15,6 +15,7 @@
 #include "kernels/cuda/cuda_buffer.h"
 #include "kernels/cuda/cuda_matrix.h"
 #include "kernels/cuda/cuda_products.h"
+#include "kernels/cuda/cuda_sampler.h"
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/gather_rows.h"
@@ -190,7 +191,7 @@ class CudaBackend : public Backend {
     return absl::OkStatus();
   }
   size_t scratch_bytes() const override {
-    return products_->scratch_bytes() + buffers_.bytes() +
+    return products_->scratch_bytes() + buffers_.bytes() + sampler_.bytes() +
            (attention_workspace_ == nullptr ? 0 : attention_workspace_->bytes());
   }
 
@@ -342,16 +343,8 @@ class CudaBackend : public Backend {
                       std::vector<SampleResult>* results) override {
     CheckBytes(&logits, requests.size(), vocab, sizeof(float), "logits");
     GANTRY_RETURN_IF_ERROR(CheckSampleRequests(requests, vocab));
-    sampled_.resize(requests.size() * vocab);
-    GANTRY_RETURN_IF_ERROR(Download(
-        logits, 0,
-        absl::MakeSpan(reinterpret_cast<char*>(sampled_.data()), sampled_.size() * sizeof(float))));
-    results->assign(requests.size(), {});
-    for (size_t i = 0; i < requests.size(); ++i) {
-      (*results)[i] =
-          SampleRow(absl::MakeConstSpan(sampled_.data() + i * vocab, vocab), requests[i]);
-    }
-    return absl::OkStatus();
+    Bind();
+    return sampler_.Sample(logits.as<float>(), vocab, requests, stream_, results);
   }
 
   absl::Status NoteNonFinite(const Buffer& x, int64_t features) override {
@@ -428,7 +421,7 @@ class CudaBackend : public Backend {
   GraphCache graphs_;
   const StepLayout* layout_ = nullptr;
   bool rotated_ = false;  // step.rotation is this step's
-  std::vector<float> sampled_;
+  CudaSampler sampler_;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/cublas_library.h"
+#include "kernels/cuda/cublas_library.h"
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/dequantise.h"
 #include "kernels/cuda/finish.h"
@@ -69,6 +70,7 @@ absl::Status Grow(size_t bytes, std::unique_ptr<CudaBuffer>* buffer, bool* moved
 
 absl::StatusOr<std::unique_ptr<CudaProducts>> CudaProducts::Create(Device device,
                                                                    cudaStream_t stream) {
+  GANTRY_RETURN_IF_ERROR(OpenCublas());
   GANTRY_RETURN_IF_ERROR(OpenCublas());
   std::unique_ptr<CudaProducts> products(new CudaProducts(device, stream));
   GANTRY_RETURN_IF_ERROR(CublasStatus(cublasCreate(&products->cublas_), "starting"));
