@@ -105,6 +105,7 @@ bounded() {
   local limit=$1 left=$((GANTRY_DEADLINE - EPOCHSECONDS)) status=0
   shift
   ((limit < left)) || limit=$left
+  : >"$temp/last"
   ((limit > 0)) || return 124
   timeout --kill-after=20 "$limit" "$@" >"$temp/last" 2>&1 </dev/null &
   child=$!

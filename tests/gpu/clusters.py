@@ -36,7 +36,7 @@ def cases(device, gpus, quick):
 def check(name, devices):
     """Returns what is wrong, or nothing."""
     flags = list(schemes.FLAGS[name])
-    if "cpu" in devices and name != "float32":
+    if "cpu" in devices and any(flag.startswith("--load_in") for flag in flags):
         flags.append("--llm_int8_enable_fp32_cpu_offload")
     with cluster.Cluster(cluster.DEMO, coordinator_flags=flags, worker_flags=[MEMORY], devices=devices) as running:
         client = subprocess.run(
