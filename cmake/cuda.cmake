@@ -26,6 +26,10 @@ if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12)
   message(FATAL_ERROR "${CMAKE_CUDA_COMPILER} is of CUDA ${CMAKE_CUDA_COMPILER_VERSION}, expected 12.0 or "
     "later; install it, or leave GPU workers out with -DGANTRY_CUDA=OFF")
 endif()
+# A tenth of the bytes: every program that links the kernels carries them for all architectures.
+if(NOT CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+  string(APPEND CMAKE_CUDA_FLAGS " --compress-mode=size")
+endif()
 if(default_architectures)
   if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
     list(APPEND CMAKE_CUDA_ARCHITECTURES 90-virtual)
