@@ -16,9 +16,9 @@ namespace gantry {
 // What is asked of a model: the type of what is not quantised, and what is quantised.
 struct WeightFormat {
   DType dtype = DType::kF32;  // kF32, kF16 or kBF16
+  QuantizationOptions quantization;
   // Of embeddings and of the output embedding, where they are not quantised; not set: `dtype`.
   std::optional<DType> embedding_dtype;
-  QuantizationOptions quantization;
 };
 
 // Full names and leaf names of modules that stay as they are: the user's list, or by default the
