@@ -6,6 +6,7 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/cuda/step.h"
 
@@ -40,12 +41,16 @@ __device__ __forceinline__ uint32_t PackTwo(float low, float high);
 template <>
 __device__ __forceinline__ uint32_t PackTwo<Half>(float low, float high) {
   const __half2 pair = __floats2half2_rn(low, high);
-  return *reinterpret_cast<const uint32_t*>(&pair);
+  uint32_t word;
+  memcpy(&word, &pair, sizeof(word));
+  return word;
 }
 template <>
 __device__ __forceinline__ uint32_t PackTwo<BFloat16>(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
-  return *reinterpret_cast<const uint32_t*>(&pair);
+  uint32_t word;
+  memcpy(&word, &pair, sizeof(word));
+  return word;
 }
 
 // Eight consecutive elements as floats, and back. `p` is aligned to 16 bytes.
@@ -58,7 +63,8 @@ __device__ __forceinline__ void LoadEight(const float* p, float (&out)[8]) {
 template <typename T>
 __device__ __forceinline__ void LoadEight(const T* p, float (&out)[8]) {
   const uint4 words = *reinterpret_cast<const uint4*>(p);
-  const T* elements = reinterpret_cast<const T*>(&words);
+  T elements[8];
+  memcpy(elements, &words, sizeof(elements));
 #pragma unroll
   for (int i = 0; i < 8; ++i) out[i] = ToFloat(elements[i]);
 }
