@@ -183,7 +183,14 @@ absl::StatusOr<uint64_t> StageHost::Assemble(const LoadPlan& plan, Epoch* epoch,
   GANTRY_ASSIGN_OR_RETURN(
       std::unique_ptr<Workspace> workspace,
       Workspace::Create(plan.config, plan.shape, plan.HasModule(ModuleKind::kLmHead), backend_));
-  uint64_t measured = MeasuredBytes(weights_) + workspace->bytes();
+  StepLimits limits;
+  limits.rows = plan.shape.max_step_tokens;
+  limits.logit_rows = std::min(plan.shape.max_step_rows, plan.shape.max_step_tokens);
+  limits.context = plan.shape.context;
+  limits.heads = plan.config.num_heads;
+  limits.head_dim = plan.config.head_dim;
+  GANTRY_RETURN_IF_ERROR(backend_->Reserve(limits));
+  uint64_t measured = MeasuredBytes(weights_) + workspace->bytes() + backend_->scratch_bytes();
   std::vector<LinkedStage> stages;
   for (const LoadPlan::StageRequest& request : plan.stages) {
     StageSpec spec;
@@ -202,14 +209,6 @@ absl::StatusOr<uint64_t> StageHost::Assemble(const LoadPlan& plan, Epoch* epoch,
     measured += linked.stage->kv_cache_bytes();
     stages.push_back(std::move(linked));
   }
-  StepLimits limits;
-  limits.rows = plan.shape.max_step_tokens;
-  limits.logit_rows = std::min(plan.shape.max_step_rows, plan.shape.max_step_tokens);
-  limits.context = plan.shape.context;
-  limits.heads = plan.config.num_heads;
-  limits.head_dim = plan.config.head_dim;
-  GANTRY_RETURN_IF_ERROR(backend_->Reserve(limits));
-  measured += backend_->scratch_bytes();
   for (size_t i = 0; i < stages.size(); ++i) {
     GANTRY_ASSIGN_OR_RETURN(stages[i].next,
                             OpenNext(plan.stages[i], stages[i].stage->has_head(), epoch, load));

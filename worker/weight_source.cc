@@ -35,10 +35,13 @@ class CheckpointSource : public WeightSource {
       };
       return part;
     }
-    if (stored != scheme) {
+    // The 16-bit weights beside int8 are made from it.
+    TensorScheme wanted = scheme;
+    wanted.has_fp16_weight = false;
+    if (stored != wanted) {
       return absl::InvalidArgumentError(absl::StrCat(
           checkpoint_->folder(), ": tensor \"", tensor.name, "\": stored as ", Describe(stored),
-          ", wanted as ", Describe(scheme),
+          ", wanted as ", Describe(wanted),
           "; a quantised checkpoint keeps its scheme: ask for that one, or take the original ",
           "weights"));
     }

@@ -46,10 +46,10 @@ class ModuleLoader {
                                            bool gated = false) {
     LinearWeights weights;
     MatrixSource from;
-    from.gated = gated;
     from.format = format;
     from.rows = spec.rows;
     from.cols = spec.cols;
+    from.gated = gated;
     for (const TensorSpec& tensor : spec.weights) {
       GANTRY_ASSIGN_OR_RETURN(MatrixPart part, source_.Part(tensor, format.scheme));
       CountBytes(source_.TensorBytes(tensor), &part);
@@ -127,7 +127,8 @@ absl::StatusOr<std::shared_ptr<const ModuleWeights>> LoadModule(
                               loader.LoadNorm(spec.post_attention_norm));
       GANTRY_ASSIGN_OR_RETURN(weights->qkv, loader.LoadLinear(spec.qkv, format.qkv));
       GANTRY_ASSIGN_OR_RETURN(weights->o, loader.LoadLinear(spec.o, format.o));
-      GANTRY_ASSIGN_OR_RETURN(weights->gate_up, loader.LoadLinear(spec.gate_up, format.gate_up, /*gated=*/true));
+      GANTRY_ASSIGN_OR_RETURN(weights->gate_up,
+                              loader.LoadLinear(spec.gate_up, format.gate_up, /*gated=*/true));
       GANTRY_ASSIGN_OR_RETURN(weights->down, loader.LoadLinear(spec.down, format.down));
       break;
     }

@@ -12,6 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+constexpr size_t kScratch = 12345;
+
 // Takes every format and type, and notes what it was asked for. Computes nothing.
 class NotingBackend : public HostBackend {
  public:
@@ -25,6 +27,7 @@ class NotingBackend : public HostBackend {
   }
   absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source) override {
     packed.push_back(source.format);
+    gated += source.gated;
     return std::unique_ptr<Matrix>(new NotedMatrix(source.format, source.rows, source.cols));
   }
   size_t PackedBytes(const MatrixFormat&, int64_t rows, int64_t cols) const override {
@@ -34,6 +37,12 @@ class NotingBackend : public HostBackend {
     caches.push_back(shape.dtype);
     return std::unique_ptr<KvCache>(new NotedCache());
   }
+  absl::Status Reserve(const StepLimits& limits) override {
+    reserved.push_back(limits);
+    packed_before_reserve = packed.size();
+    return absl::OkStatus();
+  }
+  size_t scratch_bytes() const override { return reserved.empty() ? 0 : kScratch; }
   size_t KvCacheBytes(const KvCacheShape&) const override { return 1; }
   absl::Status Embed(const Matrix&, Buffer*) override { return Unexpected(); }
   absl::Status Linear(const LinearArgs&) override { return Unexpected(); }
@@ -45,6 +54,9 @@ class NotingBackend : public HostBackend {
   std::vector<ComputeOptions> configured;
   std::vector<MatrixFormat> packed;
   std::vector<DType> caches;
+  std::vector<StepLimits> reserved;
+  size_t packed_before_reserve = 0;
+  int gated = 0;
 
  private:
   struct NotedMatrix : Matrix {
@@ -123,6 +135,25 @@ TEST_F(StageHostTest, TellsTheBackendItsTypesBeforeItPacks) {
   EXPECT_TRUE(backend_.configured.empty());
   EXPECT_TRUE(backend_.packed.empty()) << "the weights are kept";
   EXPECT_THAT(backend_.caches, ElementsAre(DType::kF32, DType::kF32, DType::kF32));
+}
+
+TEST_F(StageHostTest, ReservesForTheLargestStepWhenAllIsPacked) {
+  const std::unique_ptr<StageHost> host = MakeHost(/*chooses_types=*/true);
+  const auto ignore = [](uint64_t, uint64_t) { return absl::OkStatus(); };
+  GANTRY_ASSERT_OK_AND_ASSIGN(const uint64_t measured, host->Load(MakeRequest(1), ignore));
+  ASSERT_EQ(backend_.reserved.size(), 1);
+  EXPECT_EQ(backend_.packed_before_reserve, kMatrices);
+  EXPECT_EQ(backend_.reserved[0].rows, 32);
+  EXPECT_EQ(backend_.reserved[0].logit_rows, 8);
+  EXPECT_EQ(backend_.reserved[0].context, 64);
+  EXPECT_EQ(backend_.reserved[0].heads, 4);
+  EXPECT_EQ(backend_.reserved[0].head_dim, 8);
+  EXPECT_EQ(backend_.gated, 3) << "gate and up of each layer";
+  EXPECT_GT(measured, kScratch);
+  // What follows takes the same again, and the scratch is part of it.
+  backend_.reserved.clear();
+  GANTRY_ASSERT_OK_AND_ASSIGN(const uint64_t again, host->Load(MakeRequest(2), ignore));
+  EXPECT_EQ(again, measured);
 }
 
 TEST_F(StageHostTest, OtherTypesDropTheWeights) {

@@ -80,6 +80,15 @@ TEST(CheckpointSourceTest, AQuantisedWeightComesAsItIsOrDequantised) {
   }
 }
 
+TEST(CheckpointSourceTest, A16BitCopyIsMadeOfTheInt8Codes) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const auto checkpoint, Checkpoint::Open(Quantised("int8")));
+  const std::unique_ptr<WeightSource> source = MakeCheckpointSource(checkpoint.get());
+  GANTRY_ASSERT_OK_AND_ASSIGN(
+      const MatrixPart part,
+      source->Part(kWeight, {.scheme = Scheme::kInt8, .has_fp16_weight = true}));
+  EXPECT_NE(part.read_packed, nullptr);
+}
+
 TEST(CheckpointSourceTest, ProgressCountsTheBytesOfTheFiles) {
   for (const char* name : {"int8", "nf4-dq-bf16", "nf4-fp32"}) {
     GANTRY_ASSERT_OK_AND_ASSIGN(const auto checkpoint, Checkpoint::Open(Quantised(name)));
