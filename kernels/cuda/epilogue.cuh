@@ -1,7 +1,7 @@
 #ifndef GANTRY_KERNELS_CUDA_EPILOGUE_CUH_
 #define GANTRY_KERNELS_CUDA_EPILOGUE_CUH_
 
-#include "kernels/cuda/convert.cuh"
+#include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/product.h"
 
 namespace gantry {

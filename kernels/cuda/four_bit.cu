@@ -2,9 +2,10 @@
 
 #include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/four_bit_codes.cuh"
+#include "kernels/cuda/loads.cuh"
+#include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/norm_row.cuh"
 #include "kernels/cuda/pdl.cuh"
-#include "kernels/cuda/tensor_core.cuh"
 #include "kernels/cuda/warp_ring.cuh"
 
 namespace gantry {
@@ -100,6 +101,9 @@ __device__ __forceinline__ void Finish(const CudaProduct& p, const float* partia
   }
 }
 
+// Tiles that share what is read of the activations: with many tokens that is most of what is read.
+constexpr int SidesFor(int token_tiles) { return token_tiles == 1 ? 2 : 4; }
+
 // Where a block finds the activations, [tokens, cols].
 enum class Source { kMemory, kShared, kNormalised };
 
@@ -108,6 +112,7 @@ template <typename T, int kTiles, bool kNested, Source kSource>
 __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const Args args) {
   extern __shared__ __align__(128) unsigned char shared[];
   GridDependencyLaunch();
+  constexpr int kSides = SidesFor(kTiles);
   constexpr bool kSharedX = kSource != Source::kMemory;
   constexpr bool kNorm = kSource == Source::kNormalised;
   const FourBitWeights& w = args.weights;
@@ -124,7 +129,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   const int first_tile = (int64_t)blockIdx.x * all_tiles / gridDim.x;
   const int tiles = (int64_t)(blockIdx.x + 1) * all_tiles / gridDim.x - first_tile;
 
-  // Weights come in the order in which they are multiplied: two tiles at a time, block by block.
+  // Weights come in the order in which they are multiplied: some tiles at a time, block by block.
   constexpr int kPiece = FourBitPieceBytes(kNested);
   using At = Layout<kNested>;
   Ring<kNested> ring(shared + At::kRings + warp * Ring<kNested>::kSharedBytes,
@@ -136,18 +141,18 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   int next_side = 0;
   const auto fill = [&] {
     ring.Fill(next, next_tile < tiles && my_blocks > 0);
-    if (next_side == 0 && next_tile + 1 < tiles) {
-      next_side = 1;
+    if (next_side + 1 < kSides && next_tile + next_side + 1 < tiles) {
+      ++next_side;
       next += tile_bytes;
       return;
     }
-    if (next_side == 1) next -= tile_bytes;
+    next -= next_side * tile_bytes;
     next_side = 0;
     next += kPiece;
     if (++next_block == my_blocks) {
       next_block = 0;
-      next_tile += 2;
-      next += 2 * tile_bytes - my_blocks * kPiece;
+      next_tile += kSides;
+      next += kSides * tile_bytes - my_blocks * kPiece;
     }
   };
   for (int i = 0; i < kSlots - 1; ++i) fill();
@@ -158,7 +163,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
     const float low = FourBitCode(w.fp4, warp);
 #pragma unroll
     for (int i = 0; i < 16; ++i) {
-      table[(i * 16 + warp) * 32 + lane] = PackPair<T>(FourBitCode(w.fp4, i), low);
+      table[(i * 16 + warp) * 32 + lane] = PackTwo<T>(FourBitCode(w.fp4, i), low);
     }
   }
   float* const map = reinterpret_cast<float*>(shared + At::kMap);
@@ -193,9 +198,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   const uint32_t my_x =
       kSharedX ? SharedAddress(shared) + args.x_offset + (g * x_stride + 16 * t) * 2 : 0;
   int slot = 0;
-  for (int tile = 0; tile < tiles; tile += 2) {
-    const int sides = tile + 1 < tiles ? 2 : 1;
-    float sums[2][kTiles][4] = {};
+  for (int tile = 0; tile < tiles; tile += kSides) {
+    const int sides = min(kSides, tiles - tile);
+    float sums[kSides][kTiles][4] = {};
     for (int i = 0; i < my_blocks; ++i) {
       const int block = first_block + i;
       uint4 pairs[kTiles][2];
@@ -216,7 +221,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
         }
       }
 #pragma unroll
-      for (int side = 0; side < 2; ++side) {
+      for (int side = 0; side < kSides; ++side) {
         if (side == sides) break;
         const uint32_t piece = ring.Wait();
         const uint4 words = LoadShared16(piece + lane * 16);
@@ -250,8 +255,8 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
 #pragma unroll
           for (int n = 0; n < kTiles; ++n) {
             const uint4& pair = pairs[n][s / 2];
-            Mma<T>(product[n], a0, a1, a2, a3, s % 2 == 0 ? pair.x : pair.z,
-                   s % 2 == 0 ? pair.y : pair.w);
+            Mma16x8x16<T>(product[n], a0, a1, a2, a3, s % 2 == 0 ? pair.x : pair.z,
+                          s % 2 == 0 ? pair.y : pair.w);
           }
         }
 #pragma unroll
@@ -264,7 +269,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
       }
     }
 #pragma unroll
-    for (int side = 0; side < 2; ++side) {
+    for (int side = 0; side < kSides; ++side) {
       if (side == sides) break;
       if (warp < splits) {
         float* const to = partials + (slot * splits + warp) * 16 * p.tokens;
@@ -279,7 +284,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
       }
       ++slot;
     }
-    if (slot + 2 > args.slots || tile + 2 >= tiles) {
+    if (slot + kSides > args.slots || tile + kSides >= tiles) {
       __syncthreads();
       Finish<T>(p, partials, first_tile + tile + sides - slot, slot, splits);
       __syncthreads();
@@ -412,8 +417,10 @@ cudaError_t Choose(Args args, int multiprocessors, cudaStream_t stream) {
   const int tiles = FourBitTiles(p.rows);
   const int grid = tiles < multiprocessors ? tiles : multiprocessors;
   const int most_tiles = (tiles + grid - 1) / grid;
-  args.slots = kMostPartials / tile_bytes < 2 ? 2 : kMostPartials / tile_bytes;
-  if (args.slots > most_tiles) args.slots = most_tiles < 2 ? 2 : most_tiles;
+  const int sides = SidesFor((p.tokens + 7) / 8);
+  args.slots = kMostPartials / tile_bytes;
+  if (args.slots > most_tiles) args.slots = most_tiles;
+  if (args.slots < sides) args.slots = sides;
   const int x_bytes = p.tokens * (p.cols + kRowPadding) * (int)sizeof(T);
   const Source source = p.norm_weight != nullptr  ? Source::kNormalised
                         : x_bytes <= kMostSharedX ? Source::kShared

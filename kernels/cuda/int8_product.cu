@@ -1,7 +1,8 @@
 #include "kernels/cuda/int8.h"
 #include "kernels/cuda/int8_finish.cuh"
+#include "kernels/cuda/loads.cuh"
+#include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/pdl.cuh"
-#include "kernels/cuda/tensor_core.cuh"
 
 namespace gantry {
 namespace {

@@ -1,8 +1,8 @@
 #include <cuda_fp16.h>
 
-#include "kernels/cuda/convert.cuh"
 #include "kernels/cuda/int8.h"
 #include "kernels/cuda/norm_row.cuh"
+#include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/pdl.cuh"
 
 namespace gantry {

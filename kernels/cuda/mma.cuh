@@ -43,6 +43,19 @@ __device__ __forceinline__ void Mma16x8x16<BFloat16>(float (&c)[4], uint32_t a0,
 #endif
 }
 
+// C [16, 8] += A [16, 32] B [32, 8] in integers, four to a word: rows r, r + 8, r, r + 8 of A,
+// columns 4c.. and, in the last two words, 4c + 16..; column r of B, rows 4c.. and 4c + 16...
+__device__ __forceinline__ void MmaInt8(int (&c)[4], uint32_t a0, uint32_t a1, uint32_t a2,
+                                        uint32_t a3, uint32_t b0, uint32_t b1) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+  asm volatile(
+      "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+      "{%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+      : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+      : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+#endif
+}
+
 // Transposes an 8x8 matrix of 16-bit elements of which lane (r, c) holds row r, columns 2c and
 // 2c + 1.
 __device__ __forceinline__ uint32_t TransposeEight(uint32_t word) {

@@ -3,7 +3,7 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/cuda/convert.cuh"
+#include "kernels/cuda/numbers.cuh"
 
 namespace gantry {
 
@@ -47,7 +47,7 @@ class NormRow {
       const uint32_t words[4] = {values[i].x, values[i].y, values[i].z, values[i].w};
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        const float2 pair = UnpackPair<T>(words[j]);
+        const float2 pair = UnpackTwo<T>(words[j]);
         sum = fmaf(pair.x, pair.x, sum);
         sum = fmaf(pair.y, pair.y, sum);
       }
@@ -59,7 +59,7 @@ class NormRow {
     float total = 0;
 #pragma unroll
     for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
-    const float scale = rsqrtf(total / n_ + eps);
+    const float scale = __frcp_rn(__fsqrt_rn(total / n_ + eps));
 #pragma unroll
     for (int i = 0; i < kMostPieces; ++i) {
       if (At(i) >= n_) break;
@@ -69,10 +69,10 @@ class NormRow {
       uint32_t out[4];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
-        const float2 pair = UnpackPair<T>(words[j]);
+        const float2 pair = UnpackTwo<T>(words[j]);
         // Rounded after each factor, as transformers does.
-        out[j] = PackPair<T>(Round<T>(pair.x * scale) * weights[2 * j],
-                             Round<T>(pair.y * scale) * weights[2 * j + 1]);
+        out[j] = PackTwo<T>(Round<T>(pair.x * scale) * weights[2 * j],
+                            Round<T>(pair.y * scale) * weights[2 * j + 1]);
       }
       *reinterpret_cast<uint4*>(to + At(i)) = make_uint4(out[0], out[1], out[2], out[3]);
     }
@@ -108,7 +108,7 @@ __device__ void NormaliseRow(const T* row, const float* weight, float eps, int n
   float total = 0;
 #pragma unroll
   for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
-  const float scale = rsqrtf(total / n + eps);
+  const float scale = __frcp_rn(__fsqrt_rn(total / n + eps));
   for (int i = threadIdx.x; i < n; i += kNormThreads) {
     to[i] = FromFloat<T>(Round<T>(ToFloat(row[i]) * scale) * weight[i]);
   }

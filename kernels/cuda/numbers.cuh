@@ -53,6 +53,20 @@ __device__ __forceinline__ uint32_t PackTwo<BFloat16>(float low, float high) {
   return word;
 }
 
+// The two elements of a word, the low half first.
+template <typename T>
+__device__ __forceinline__ float2 UnpackTwo(uint32_t word) {
+  T pair[2];
+  memcpy(pair, &word, sizeof(word));
+  return make_float2(ToFloat(pair[0]), ToFloat(pair[1]));
+}
+
+// The nearest value of T.
+template <typename T>
+__device__ __forceinline__ float Round(float x) {
+  return ToFloat(FromFloat<T>(x));
+}
+
 // Eight consecutive elements as floats, and back. `p` is aligned to 16 bytes.
 __device__ __forceinline__ void LoadEight(const float* p, float (&out)[8]) {
   const float4 a = *reinterpret_cast<const float4*>(p);

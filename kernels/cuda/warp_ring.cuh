@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/tensor_core.cuh"
+#include "kernels/cuda/loads.cuh"
 
 namespace gantry {
 

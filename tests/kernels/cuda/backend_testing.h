@@ -8,16 +8,14 @@
 
 #include "base/dtype.h"
 #include "kernels/cuda/cuda_backend.h"
-#include "tests/kernels/cuda/gpu.h"
+#include "tests/kernels/cuda/device_testing.h"
 #include "tests/kernels/kernel_testing.h"
 
 namespace gantry {
 
-// Tests of the backend as a whole, skipped where there is no GPU.
-class CudaBackendTest : public ::testing::Test {
+// Tests of the backend as a whole.
+class CudaBackendTest : public DeviceTest {
  protected:
-  void SetUp() override { GANTRY_NEEDS_GPUS(1); }
-
   static std::unique_ptr<Backend> Open(DType dtype, bool deterministic = false) {
     auto backend = MakeCudaBackend(0);
     EXPECT_TRUE(backend.ok()) << backend.status();
