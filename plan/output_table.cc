@@ -133,13 +133,13 @@ std::string FormatParameters(uint64_t count) {
 std::string FormatPlanTable(const PlannerModel& model, const PlanResult& result,
                             const PlanReport& report, const TableStyle& style) {
   const SequenceShape& shape = result.workload.shape;
-  std::string text =
-      absl::StrCat(Bold(model.name, style), ": ", FormatParameters(model.tree.parameters),
-                   " parameters, ", FormatName(result.workload.format),
-                   UsesCpu(result) && result.workload.format.dtype != DType::kF32
-                       ? "; what a CPU holds is float32"
-                       : "",
-                   "\ncontext ", shape.context, " x batch ", shape.batch, "\n\n");
+  const std::string held = FormatName(result.workload.format);
+  const std::string held_by_cpu = FormatName(result.workload.cpu_format);
+  std::string text = absl::StrCat(
+      Bold(model.name, style), ": ", FormatParameters(model.tree.parameters), " parameters, ", held,
+      UsesCpu(result) && held != held_by_cpu ? absl::StrCat("; what a CPU holds is ", held_by_cpu)
+                                             : "",
+      "\ncontext ", shape.context, " x batch ", shape.batch, "\n\n");
   if (!result.plan.loads.empty()) absl::StrAppend(&text, Devices(model, result, style), "\n");
   if (result.fits()) {
     absl::StrAppend(&text, Bold("It fits.", style),
