@@ -115,6 +115,64 @@ struct alignas(4 * kWidth) Floats {
   float x[kWidth];
 };
 
+template <int kWidth>
+__device__ __forceinline__ Floats<kWidth> LoadPart(const float* from) {
+  Floats<kWidth> values;
+  if constexpr (kWidth == 4) {
+    const float4 four = __ldcg(reinterpret_cast<const float4*>(from));
+    values.x[0] = four.x, values.x[1] = four.y, values.x[2] = four.z, values.x[3] = four.w;
+  } else {
+    static_assert(kWidth == 1, "vectors of one or four");
+    values.x[0] = __ldcg(from);
+  }
+  return values;
+}
+
+// Adds up the splits of a row and group in their order.
+//  states: [splits, group_heads, 2]; sums: [splits, group_heads, dim].
+template <int kWidth, typename Store>
+__device__ __forceinline__ void CombineSplits(const DecodeWork& work, const DecodeGrid& grid,
+                                              int dim, const float* states, const float* sums,
+                                              Store store) {
+  constexpr int kAtOnce = 8;  // loads on their way
+  __shared__ float2 all[(kMostSplits + 1) * kGroupHeads];
+  const int splits = work.splits.count;
+  for (int i = threadIdx.x; i < splits * grid.group_heads; i += kDecodeThreads) {
+    all[i] = __ldcg(reinterpret_cast<const float2*>(states) + i);
+  }
+  __syncthreads();
+  const int vectors = dim / kWidth;
+  for (int item = threadIdx.x; item < work.heads * vectors; item += kDecodeThreads) {
+    const int head = item / vectors;
+    const int d = (item - head * vectors) * kWidth;
+    float max = kMinusInfinity;
+    for (int s = 0; s < splits; ++s) max = fmaxf(max, all[s * grid.group_heads + head].x);
+    Floats<kWidth> sum{};
+    float total = 0;
+    for (int first = 0; first < splits; first += kAtOnce) {
+      Floats<kWidth> parts[kAtOnce];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (first + i >= splits) continue;
+        const size_t at = static_cast<size_t>(first + i) * grid.group_heads + head;
+        parts[i] = LoadPart<kWidth>(sums + at * dim + d);
+      }
+#pragma unroll
+      for (int i = 0; i < kAtOnce; ++i) {
+        if (first + i >= splits) continue;
+        const float2 state = all[(first + i) * grid.group_heads + head];
+        const float factor = Exp2(state.x - max);
+        total = __fmaf_rn(factor, state.y, total);
+#pragma unroll
+        for (int j = 0; j < kWidth; ++j) sum.x[j] = __fmaf_rn(factor, parts[i].x[j], sum.x[j]);
+      }
+    }
+#pragma unroll
+    for (int j = 0; j < kWidth; ++j) sum.x[j] = __fdiv_rn(sum.x[j], total);
+    store(head, d, sum);
+  }
+}
+
 // Adds up the block's warps and, if it is the last of its row and group, the splits.
 //  sums: shared, [warps, kGroupHeads, stride] weighted values; states: shared, [warps, kGroupHeads]
 //  maxima (in units of log 2) and sums of weights; `warps` of them have seen something.
@@ -172,39 +230,8 @@ __device__ __forceinline__ void FinishSplit(const DecodeWork& work, const Decode
   __syncthreads();
   if (!is_last) return;
   __threadfence();
-  for (int item = threadIdx.x; item < items; item += kDecodeThreads) {
-    const int head = item / vectors;
-    const int d = (item - head * vectors) * kWidth;
-    const size_t at = unit_at * grid.group_heads + head;
-    const float2* state = reinterpret_cast<const float2*>(all_states) + at;
-    const float* part = all_sums + at * dim + d;
-    float max = kMinusInfinity;
-    for (int s = 0; s < work.splits.count; ++s) {
-      max = fmaxf(max, __ldcg(state + s * grid.group_heads).x);
-    }
-    Floats<kWidth> sum{};
-    float total = 0;
-#pragma unroll 8
-    for (int s = 0; s < work.splits.count; ++s) {
-      const float2 one = __ldcg(state + s * grid.group_heads);
-      const float factor = Exp2(one.x - max);
-      total = __fmaf_rn(factor, one.y, total);
-      const float* from = part + static_cast<size_t>(s) * grid.group_heads * dim;
-      Floats<kWidth> values;
-      if constexpr (kWidth == 4) {
-        const float4 four = __ldcg(reinterpret_cast<const float4*>(from));
-        values.x[0] = four.x, values.x[1] = four.y, values.x[2] = four.z, values.x[3] = four.w;
-      } else {
-        static_assert(kWidth == 1, "vectors of one or four");
-        values.x[0] = __ldcg(from);
-      }
-#pragma unroll
-      for (int i = 0; i < kWidth; ++i) sum.x[i] = __fmaf_rn(factor, values.x[i], sum.x[i]);
-    }
-#pragma unroll
-    for (int i = 0; i < kWidth; ++i) sum.x[i] = __fdiv_rn(sum.x[i], total);
-    store(head, d, sum);
-  }
+  CombineSplits<kWidth>(work, grid, dim, all_states + 2 * unit_at * grid.group_heads,
+                        all_sums + unit_at * grid.group_heads * dim, store);
 }
 
 // Calls launch(grid dimensions, grid, piece) for pieces of the rows that fit the workspace.

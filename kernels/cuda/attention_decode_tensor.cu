@@ -191,10 +191,10 @@ __global__ void __launch_bounds__(kDecodeThreads)
   // What earlier steps stored is asked for before the kernel that makes q, k and v has ended.
   Tile<kDim> tile;
   LoadTile<T, kDim>(attention, places, first, work.low, stored, tile);
+  const RowRotation rotation = RotationOf(step, work.row, work.slice);
   if (kNew) GridDependencyWait();
 
   const bool adds_new = kNew && work.high == work.splits.end;
-  const RowRotation rotation = RotationOf(step, work.row, work.slice);
   const T* qkv = static_cast<const T*>(attention.qkv);
   constexpr int kVectors = kDim / 8;
   for (int item = threadIdx.x; item < (kGroupHeads + 2) * kVectors; item += kDecodeThreads) {

@@ -19,6 +19,9 @@ struct Shape {
   static constexpr int kWarps = kTheWarps;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kRows = 16 * kWarps;
+  // On a multiprocessor of sm_90, by shared memory and registers. Blocks of eight warps would read
+  // keys half as often, but two of them do not fit.
+  static constexpr int kBlocks = kWarps == 8 || kDim > 128 ? 1 : 3;
   static constexpr int kTokens = kDim > 128 ? 32 : 64;
   static constexpr int kPitch = kDim + 8;  // an odd number of 16 bytes: no bank conflicts
   static constexpr int kTile = kTokens * kPitch;
@@ -82,11 +85,111 @@ __device__ __forceinline__ void LoadStage(const CudaAttention& attention, const 
   }
 }
 
-template <typename T, typename S>
-__global__ void __launch_bounds__(S::kThreads)
-    PrefillKernel(DeviceStep step, CudaAttention attention) {
+// A lane's two query rows: rows r and r + 8 of the warp's, with r = lane / 4.
+template <typename S>
+struct Running {
+  int position[2];
+  int window;
+  float max[2] = {kMinusInfinity, kMinusInfinity};  // in units of log 2
+  float total[2] = {0, 0};                          // of the lane's own columns
+  float sums[S::kDim / 8][4] = {};                  // the layout of C in kernels/cuda/mma.cuh
+
+  // Whether one of the rows may not see all of the tile that begins at `first`.
+  __device__ __forceinline__ bool Masked(int first) const {
+    return first + S::kTokens - 1 > position[0] || (window > 0 && first <= position[1] - window);
+  }
+  __device__ __forceinline__ bool Sees(int row, int key_position) const {
+    return key_position <= position[row] && (window <= 0 || key_position > position[row] - window);
+  }
+};
+
+// Adds the tile of keys and values that begins at position `first`. load_query(k, q): the left
+// factor's sixteen elements of a head from 16k on.
+template <typename T, typename S, typename LoadQuery>
+__device__ __forceinline__ void AddTile(const T* keys, const T* values, float scale, int first,
+                                        LoadQuery load_query, Running<S>& running) {
   constexpr int kSteps = S::kDim / 16;      // of sixteen elements of a head
   constexpr int kColumns = S::kTokens / 8;  // of eight scores
+  const int lane = threadIdx.x % 32;
+  const int c = lane % 4;
+  // Where a lane's row of the four matrices lies that LoadMatrices takes.
+  const int key_at = (lane / 16 * 8 + lane % 8) * S::kPitch + lane / 8 % 2 * 8;
+  const int value_at = lane % 16 * S::kPitch + lane / 16 * 8;
+
+  float scores[kColumns][4] = {};
+#pragma unroll
+  for (int k = 0; k < kSteps; ++k) {
+    uint32_t q[4];
+    load_query(k, q);
+#pragma unroll
+    for (int n = 0; n < kColumns / 2; ++n) {
+      uint32_t b[4];
+      LoadMatrices(keys + key_at + 16 * n * S::kPitch + 16 * k, b);
+      Mma16x8x16<T>(scores[2 * n], q[0], q[1], q[2], q[3], b[0], b[1]);
+      Mma16x8x16<T>(scores[2 * n + 1], q[0], q[1], q[2], q[3], b[2], b[3]);
+    }
+  }
+  if (running.Masked(first)) {
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+      for (int i = 0; i < 4; ++i) {
+        if (!running.Sees(i / 2, first + 8 * n + 2 * c + (i & 1))) scores[n][i] = kMinusInfinity;
+      }
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    float most = kMinusInfinity;
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+      most = fmaxf(most, fmaxf(scores[n][2 * i], scores[n][2 * i + 1]));
+    }
+    most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
+    most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
+    most = fmaxf(running.max[i], __fmul_rn(most, scale));
+    // A row may not see any of the tile, nor of those before.
+    const float subtract = most == kMinusInfinity ? 0 : most;
+    const float factor = Exp2(__fsub_rn(running.max[i], subtract));
+    running.max[i] = most;
+    float sum = 0;
+#pragma unroll
+    for (int n = 0; n < kColumns; ++n) {
+#pragma unroll
+      for (int j = 2 * i; j < 2 * i + 2; ++j) {
+        scores[n][j] = Exp2(__fmaf_rn(scores[n][j], scale, -subtract));
+        sum = __fadd_rn(sum, scores[n][j]);
+      }
+    }
+    running.total[i] = __fmaf_rn(running.total[i], factor, sum);
+#pragma unroll
+    for (int n = 0; n < 2 * kSteps; ++n) {
+      running.sums[n][2 * i] = __fmul_rn(running.sums[n][2 * i], factor);
+      running.sums[n][2 * i + 1] = __fmul_rn(running.sums[n][2 * i + 1], factor);
+    }
+  }
+  // The scores' layout is that of the left factor of the second product.
+#pragma unroll
+  for (int k = 0; k < kColumns / 2; ++k) {
+    const float(&low)[4] = scores[2 * k];
+    const float(&high)[4] = scores[2 * k + 1];
+    const uint32_t p0 = PackTwo<T>(low[0], low[1]);
+    const uint32_t p1 = PackTwo<T>(low[2], low[3]);
+    const uint32_t p2 = PackTwo<T>(high[0], high[1]);
+    const uint32_t p3 = PackTwo<T>(high[2], high[3]);
+#pragma unroll
+    for (int n = 0; n < kSteps; ++n) {
+      uint32_t b[4];
+      LoadMatricesTransposed(values + value_at + 16 * k * S::kPitch + 16 * n, b);
+      Mma16x8x16<T>(running.sums[2 * n], p0, p1, p2, p3, b[0], b[1]);
+      Mma16x8x16<T>(running.sums[2 * n + 1], p0, p1, p2, p3, b[2], b[3]);
+    }
+  }
+}
+
+template <typename T, typename S>
+__global__ void __launch_bounds__(S::kThreads, S::kBlocks)
+    PrefillKernel(DeviceStep step, CudaAttention attention) {
   extern __shared__ uint4 shared[];
   T* stages = reinterpret_cast<T*>(shared);  // keys, values, keys, values
   T* staged_queries = stages + S::kQueries;
@@ -132,29 +235,30 @@ __global__ void __launch_bounds__(S::kThreads)
 
   const int warp = threadIdx.x / 32;
   const int lane = threadIdx.x % 32;
-  const int r = lane / 4;
-  const int c = lane % 4;
-  // Where a lane's row of the four matrices lies that LoadMatrices takes.
   const T* query_at = staged_queries + (warp * 16 + lane % 16) * S::kPitch + lane / 16 * 8;
-  const int key_at = (lane / 16 * 8 + lane % 8) * S::kPitch + lane / 8 % 2 * 8;
-  const int value_at = lane % 16 * S::kPitch + lane / 16 * 8;
-  uint32_t queries[S::kQueriesInRegisters ? kSteps : 1][4];
-  if (S::kQueriesInRegisters) {
+  uint32_t queries[S::kQueriesInRegisters ? S::kDim / 16 : 1][4];
+  if constexpr (S::kQueriesInRegisters) {
 #pragma unroll
-    for (int k = 0; k < kSteps; ++k) LoadMatrices(query_at + 16 * k, queries[k]);
+    for (int k = 0; k < S::kDim / 16; ++k) LoadMatrices(query_at + 16 * k, queries[k]);
     __syncthreads();
   }
-
-  // The lane's rows are r and r + 8 of the warp's.
-  int position[2];
+  const auto load_query = [&](int k, uint32_t(&q)[4]) {
+    if constexpr (S::kQueriesInRegisters) {
 #pragma unroll
-  for (int i = 0; i < 2; ++i) position[i] = start + (tile_begin + warp * 16 + r + 8 * i) / group;
-  const int least_seen = window > 0 ? position[1] - window + 1 : 0;  // by both
-  float max[2] = {kMinusInfinity, kMinusInfinity};
-  float total[2] = {0, 0};
-  float sums[2 * kSteps][4] = {};
-  const float scale = __fmul_rn(attention.scale, kLog2E);
+      for (int i = 0; i < 4; ++i) q[i] = queries[k][i];
+    } else {
+      LoadMatrices(query_at + 16 * k, q);
+    }
+  };
 
+  const int warp_row = tile_begin + warp * 16;
+  const int row_of_lane = warp_row + lane / 4;
+  Running<S> running;
+  running.window = window;
+  running.position[0] = start + row_of_lane / group;
+  running.position[1] = start + (row_of_lane + 8) / group;
+  const int warp_end = warp_row < tile_end ? start + (warp_row + 15) / group + 1 : 0;
+  const float scale = __fmul_rn(attention.scale, kLog2E);
   for (int stage = 0; first < end; stage ^= 1, first += S::kTokens) {
     if (first + S::kTokens < end) {
       T* next = stages + (stage ^ 1) * 2 * S::kTile;
@@ -164,101 +268,28 @@ __global__ void __launch_bounds__(S::kThreads)
     WaitAsync<1>();
     __syncthreads();
     const T* keys = stages + stage * 2 * S::kTile;
-    const T* values = keys + S::kTile;
-
-    float scores[kColumns][4] = {};
-#pragma unroll
-    for (int k = 0; k < kSteps; ++k) {
-      uint32_t loaded[4];
-      if (!S::kQueriesInRegisters) LoadMatrices(query_at + 16 * k, loaded);
-      const uint32_t(&q)[4] = S::kQueriesInRegisters ? queries[k] : loaded;
-#pragma unroll
-      for (int n = 0; n < kColumns / 2; ++n) {
-        uint32_t b[4];
-        LoadMatrices(keys + key_at + 16 * n * S::kPitch + 16 * k, b);
-        Mma16x8x16<T>(scores[2 * n], q[0], q[1], q[2], q[3], b[0], b[1]);
-        Mma16x8x16<T>(scores[2 * n + 1], q[0], q[1], q[2], q[3], b[2], b[3]);
-      }
-    }
-
-    if (first + S::kTokens - 1 > position[0] || first < least_seen) {
-#pragma unroll
-      for (int n = 0; n < kColumns; ++n) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) {
-          const int key_position = first + 8 * n + 2 * c + (i & 1);
-          const int own = position[i / 2];
-          const bool seen = key_position <= own && (window <= 0 || key_position > own - window);
-          if (!seen) scores[n][i] = kMinusInfinity;
-        }
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      float most = kMinusInfinity;
-#pragma unroll
-      for (int n = 0; n < kColumns; ++n) {
-        most = fmaxf(most, fmaxf(scores[n][2 * i], scores[n][2 * i + 1]));
-      }
-      most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 1));
-      most = fmaxf(most, __shfl_xor_sync(0xffffffffu, most, 2));
-      most = fmaxf(max[i], __fmul_rn(most, scale));
-      // A row may not see any of the tile, nor of those before.
-      const float subtract = most == kMinusInfinity ? 0 : most;
-      const float factor = Exp2(__fsub_rn(max[i], subtract));
-      max[i] = most;
-      float sum = 0;
-#pragma unroll
-      for (int n = 0; n < kColumns; ++n) {
-#pragma unroll
-        for (int j = 2 * i; j < 2 * i + 2; ++j) {
-          scores[n][j] = Exp2(__fmaf_rn(scores[n][j], scale, -subtract));
-          sum = __fadd_rn(sum, scores[n][j]);
-        }
-      }
-      total[i] = __fmaf_rn(total[i], factor, sum);
-#pragma unroll
-      for (int n = 0; n < 2 * kSteps; ++n) {
-        sums[n][2 * i] = __fmul_rn(sums[n][2 * i], factor);
-        sums[n][2 * i + 1] = __fmul_rn(sums[n][2 * i + 1], factor);
-      }
-    }
-
-    // The scores' layout is that of the left factor of the second product.
-#pragma unroll
-    for (int k = 0; k < kColumns / 2; ++k) {
-      const float(&low)[4] = scores[2 * k];
-      const float(&high)[4] = scores[2 * k + 1];
-      const uint32_t p0 = PackTwo<T>(low[0], low[1]);
-      const uint32_t p1 = PackTwo<T>(low[2], low[3]);
-      const uint32_t p2 = PackTwo<T>(high[0], high[1]);
-      const uint32_t p3 = PackTwo<T>(high[2], high[3]);
-#pragma unroll
-      for (int n = 0; n < kSteps; ++n) {
-        uint32_t b[4];
-        LoadMatricesTransposed(values + value_at + 16 * k * S::kPitch + 16 * n, b);
-        Mma16x8x16<T>(sums[2 * n], p0, p1, p2, p3, b[0], b[1]);
-        Mma16x8x16<T>(sums[2 * n + 1], p0, p1, p2, p3, b[2], b[3]);
-      }
+    if (first < warp_end) {
+      AddTile<T, S>(keys, keys + S::kTile, scale, first, load_query, running);
     }
     __syncthreads();
   }
 
 #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    total[i] = __fadd_rn(total[i], __shfl_xor_sync(0xffffffffu, total[i], 1));
-    total[i] = __fadd_rn(total[i], __shfl_xor_sync(0xffffffffu, total[i], 2));
-    const int m = tile_begin + warp * 16 + r + 8 * i;
+    float total = running.total[i];
+    total = __fadd_rn(total, __shfl_xor_sync(0xffffffffu, total, 1));
+    total = __fadd_rn(total, __shfl_xor_sync(0xffffffffu, total, 2));
+    const int m = row_of_lane + 8 * i;
     if (m >= tile_end) continue;
-    const float inverse = __frcp_rn(total[i]);
+    const float inverse = __frcp_rn(total);
     const int64_t row = first_row + m / group;
     T* out = static_cast<T*>(attention.out) +
-             (row * attention.heads + kv_head * group + m % group) * dim + 2 * c;
+             (row * attention.heads + kv_head * group + m % group) * dim + lane % 4 * 2;
 #pragma unroll
-    for (int n = 0; n < 2 * kSteps; ++n) {
+    for (int n = 0; n < S::kDim / 8; ++n) {
       if (8 * n >= dim) break;
       *reinterpret_cast<uint32_t*>(out + 8 * n) =
-          PackTwo<T>(sums[n][2 * i] * inverse, sums[n][2 * i + 1] * inverse);
+          PackTwo<T>(running.sums[n][2 * i] * inverse, running.sums[n][2 * i + 1] * inverse);
     }
   }
 }
@@ -290,21 +321,9 @@ cudaError_t LaunchPrefill(const DeviceStep& step, const CudaAttention& attention
   return DispatchType(attention.type, [&](auto element) {
     using T = decltype(element);
     if constexpr (!std::is_same_v<T, float>) {
-      // Many rows read keys less often when a block has more of them.
-      const int64_t packed = static_cast<int64_t>(step.rows) * attention.heads;
-      const bool large = packed >= 64 * 1024;
-      if (attention.head_dim <= 64) {
-        return large ? Launch<T, Shape<64, 8>>(step, attention, stream)
-                     : Launch<T, Shape<64, 4>>(step, attention, stream);
-      }
-      if (attention.head_dim <= 96) {
-        return large ? Launch<T, Shape<96, 8>>(step, attention, stream)
-                     : Launch<T, Shape<96, 4>>(step, attention, stream);
-      }
-      if (attention.head_dim <= 128) {
-        return large ? Launch<T, Shape<128, 8>>(step, attention, stream)
-                     : Launch<T, Shape<128, 4>>(step, attention, stream);
-      }
+      if (attention.head_dim <= 64) return Launch<T, Shape<64, 4>>(step, attention, stream);
+      if (attention.head_dim <= 96) return Launch<T, Shape<96, 4>>(step, attention, stream);
+      if (attention.head_dim <= 128) return Launch<T, Shape<128, 4>>(step, attention, stream);
       return Launch<T, Shape<256, 4>>(step, attention, stream);
     }
     return cudaErrorNotSupported;

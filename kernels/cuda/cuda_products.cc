@@ -7,7 +7,6 @@
 #include "base/status_macros.h"
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/cublas_library.h"
-#include "kernels/cuda/cublas_library.h"
 #include "kernels/cuda/cuda_status.h"
 #include "kernels/cuda/dequantise.h"
 #include "kernels/cuda/finish.h"

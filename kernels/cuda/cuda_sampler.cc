@@ -36,8 +36,7 @@ size_t CudaSampler::bytes() const {
   return bytes;
 }
 
-absl::Status CudaSampler::Reserve(size_t input_bytes, size_t output_bytes,
-                                  size_t workspace_bytes) {
+absl::Status CudaSampler::Reserve(size_t input_bytes, size_t output_bytes, size_t workspace_bytes) {
   GANTRY_RETURN_IF_ERROR(Grow(input_bytes, &input_));
   GANTRY_RETURN_IF_ERROR(Grow(output_bytes, &output_));
   GANTRY_RETURN_IF_ERROR(Grow(workspace_bytes, &workspace_));
@@ -112,8 +111,8 @@ absl::Status CudaSampler::Sample(const float* logits, int64_t vocab,
     }
     row.resize(vocab);
     GANTRY_RETURN_IF_CUDA_ERROR(
-        cudaMemcpyAsync(row.data(), logits + static_cast<int64_t>(i) * vocab,
-                        vocab * sizeof(float), cudaMemcpyDeviceToHost, stream),
+        cudaMemcpyAsync(row.data(), logits + static_cast<int64_t>(i) * vocab, vocab * sizeof(float),
+                        cudaMemcpyDeviceToHost, stream),
         "reading logits");
     GANTRY_RETURN_IF_CUDA_ERROR(cudaStreamSynchronize(stream), "reading logits");
     (*results)[i] = SampleRow(row, requests[i]);

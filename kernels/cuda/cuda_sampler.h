@@ -27,8 +27,8 @@ class CudaSampler {
   // Makes room on both sides.
   absl::Status Reserve(size_t input_bytes, size_t output_bytes, size_t workspace_bytes);
 
-  std::unique_ptr<CudaBuffer> input_;      // jobs, then penalties
-  std::unique_ptr<CudaBuffer> output_;     // outcomes, then shortlists
+  std::unique_ptr<CudaBuffer> input_;   // jobs, then penalties
+  std::unique_ptr<CudaBuffer> output_;  // outcomes, then shortlists
   std::unique_ptr<CudaBuffer> workspace_;
   char* host_ = nullptr;  // pinned; for the larger of input and output
   size_t host_bytes_ = 0;

@@ -1,5 +1,6 @@
 #include "kernels/cuda/dequantise.h"
 
+#include "kernels/cuda/four_bit_codes.cuh"
 #include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/pdl.cuh"
 
@@ -7,14 +8,6 @@ namespace gantry {
 namespace {
 
 constexpr int kThreads = 256;
-
-__constant__ float kCodeBooks[2][16] = {
-    {-1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
-     -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0.0f,
-     0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
-     0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f},
-    {0.0f, 0.0625f / 12, 8.0f / 12, 12.0f / 12, 4.0f / 12, 6.0f / 12, 2.0f / 12, 3.0f / 12, -0.0f,
-     -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12}};
 
 __device__ __forceinline__ float Absmax(const FourBitTensor& tensor, int64_t block) {
   if (tensor.absmax != nullptr) return tensor.absmax[block];
@@ -42,8 +35,9 @@ template <typename T>
 __global__ void FourBitKernel(FourBitTensor tensor, int64_t begin, int64_t end, T* out) {
   __shared__ float codebook[16];
   GridDependencyLaunch();
-  if (threadIdx.x < 16)
-    codebook[threadIdx.x] = kCodeBooks[static_cast<int>(tensor.kind)][threadIdx.x];
+  if (threadIdx.x < 16) {
+    codebook[threadIdx.x] = FourBitCode(tensor.kind == FourBit::kFp4, threadIdx.x);
+  }
   __syncthreads();
   GridDependencyWait();
   const int64_t at = (begin / 8 + static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8;

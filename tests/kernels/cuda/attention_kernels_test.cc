@@ -94,19 +94,28 @@ TEST_F(AttentionKernelsTest, Prompts) {
   }
 }
 
-// Enough rows for the larger tiles, and more slices than lanes look for at once.
+// More slices than lanes look for at once.
 TEST_F(AttentionKernelsTest, ManyRows) {
   AttentionCase shape;
-  shape.heads = 32;
-  shape.kv_heads = 8;
-  AttentionWorld world(shape, 40, 2100);
-  std::vector<Slice> slices = {{0, 2050}};
-  int rows = 2050;
+  AttentionWorld world(shape, 40, 1000);
+  std::vector<Slice> slices = {{0, 900}};
+  int rows = 900;
   for (int i = 1; i < 40; ++i) {
     slices.push_back({i, RandomInt(1, 4)});
     rows += slices.back().rows;
   }
   world.Run(slices, world.RandomQkv(rows));
+}
+
+TEST_F(AttentionKernelsTest, Recorded) {
+  for (const AttentionCase& shape : Cases()) {
+    AttentionWorld world(shape, 3, 600);
+    world.Record();
+    world.Remember(0, RandomInt(0, 500));
+    world.Run(OneRowEach(3), world.RandomQkv(3));
+    world.Run({{0, 1}, {1, 30}, {2, 1}}, world.RandomQkv(32));
+    if (HasFailure()) return;
+  }
 }
 
 TEST_F(AttentionKernelsTest, BitsOfARowDoNotDependOnTheBatch) {

@@ -79,6 +79,9 @@ class AttentionWorld {
     return sequences_[sequence].keys.size() / (shape_.kv_heads * shape_.head_dim);
   }
 
+  // From now on steps are recorded and replayed twice.
+  void Record() { recorded_ = true; }
+
   // Random q, k, v of some rows.
   std::vector<float> RandomQkv(int rows) const {
     return Rounded(shape_.type,
@@ -148,8 +151,15 @@ class AttentionWorld {
     attention.keys = keys_.data();
     attention.values = values_.data();
     attention.workspace = workspace_->data();
-    ExpectCuda(LaunchRotation(step, nullptr));
-    ExpectCuda(LaunchAttention(step, attention, deterministic, nullptr));
+    const auto launch = [&](cudaStream_t stream) {
+      ExpectCuda(LaunchRotation(step, stream));
+      ExpectCuda(LaunchAttention(step, attention, deterministic, stream));
+    };
+    if (recorded_) {
+      Replay(launch);
+    } else {
+      launch(nullptr);
+    }
     ExpectCuda(cudaDeviceSynchronize());
     return FromDevice(shape_.type, d_out);
   }
@@ -186,6 +196,23 @@ class AttentionWorld {
   }
   static void Copy(const std::vector<char>& from, const DeviceMemory& to) {
     ExpectCuda(cudaMemcpy(to.data(), from.data(), from.size(), cudaMemcpyHostToDevice));
+  }
+
+  template <typename Launch>
+  static void Replay(Launch launch) {
+    cudaStream_t stream = nullptr;
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t recording = nullptr;
+    ExpectCuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    ExpectCuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    launch(stream);
+    ExpectCuda(cudaStreamEndCapture(stream, &graph));
+    ExpectCuda(cudaGraphInstantiate(&recording, graph, 0));
+    for (int i = 0; i < 2; ++i) ExpectCuda(cudaGraphLaunch(recording, stream));
+    ExpectCuda(cudaStreamSynchronize(stream));
+    ExpectCuda(cudaGraphExecDestroy(recording));
+    ExpectCuda(cudaGraphDestroy(graph));
+    ExpectCuda(cudaStreamDestroy(stream));
   }
 
   CudaAttention Attention() const {
@@ -307,6 +334,7 @@ class AttentionWorld {
   std::vector<Sequence> sequences_;
   std::vector<float> inv_freq_;
   std::unique_ptr<DeviceMemory> workspace_;
+  bool recorded_ = false;
 };
 
 }  // namespace gantry
