@@ -60,7 +60,7 @@ if [[ -z $quick ]]; then
   check asan tests/{base,model,kernels,proto,plan,worker,coordinator,client,fuzz}
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp"
   # These speak gRPC, and Debian's is built without ThreadSanitizer, which then takes its hand-overs for races.
-  without='^WorkerTest\.'
+  without='^(WorkerTest|StageHostTest)\.'
   check tsan tests/{kernels,worker,coordinator}
 fi
 echo "$passed passed, $failed failed"

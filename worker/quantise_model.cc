@@ -94,7 +94,10 @@ absl::Status Quantiser::ListItems() {
   dtype_ = options_.dtype.value_or(
       config.dtype.value_or(checkpoint_.TensorDType("model.embed_tokens.weight")));
   GANTRY_ASSIGN_OR_RETURN(const ModelTree tree, BuildModelTree(config_, checkpoint_.folder()));
-  const SchemeRules rules(tree, {dtype_, options_.quantization});
+  WeightFormat format;
+  format.dtype = dtype_;
+  format.quantization = options_.quantization;
+  const SchemeRules rules(tree, format);
   std::map<std::string, TensorScheme> schemes;
   ForEachTensor(*tree.root, "",
                 [&](const std::string& module_name, const TreeModule& module,

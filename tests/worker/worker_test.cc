@@ -324,8 +324,12 @@ TEST(WorkerTest, RefusesWhatItCannotLoad) {
   scheme.mutable_stages(0)->mutable_modules(2)->set_scheme("fp5");
   EXPECT_THAT(worker.Load(scheme), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("fp5")));
   v1::LoadRequest int8 = WholeModel(6, coordinator);
-  int8.mutable_stages(0)->mutable_modules(1)->set_scheme("int8");
-  EXPECT_THAT(worker.Load(int8), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("int8")));
+  v1::WeightAssignment* q_proj = int8.mutable_stages(0)->mutable_modules(1)->add_weights();
+  q_proj->set_name("model.layers.0.self_attn.q_proj.weight");
+  q_proj->set_scheme("int8");
+  EXPECT_THAT(worker.Load(int8), StatusIs(absl::StatusCode::kInvalidArgument,
+                                          HasSubstr("k_proj.weight: expected that of model.layers."
+                                                    "0.self_attn.q_proj.weight, int8")));
   v1::LoadRequest no_blocks = WholeModel(6, coordinator);
   no_blocks.mutable_kv()->set_block_size(0);
   EXPECT_THAT(worker.Load(no_blocks),
