@@ -158,6 +158,9 @@ std::vector<v1::LoadRequest> MakeLoadRequests(const EpochPlan& plan, const Serve
   common.set_max_step_tokens(plan.shape.max_step_tokens);
   common.set_max_step_rows(plan.shape.max_step_rows);
   std::vector<v1::LoadRequest> requests(plan.workers.size(), common);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].set_predicted_workspace_bytes(plan.placement.ledgers[i].workspace_bytes);
+  }
   const std::vector<StagePlan>& stages = plan.placement.stages;
   for (int i = 0; i < stages.size(); ++i) {
     v1::StageAssignment* const out = requests[stages[i].device].add_stages();

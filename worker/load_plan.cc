@@ -164,8 +164,8 @@ absl::StatusOr<LoadPlan> MakeLoadPlan(const v1::LoadRequest& request,
   }
   if (plan.stages.empty()) return absl::InvalidArgumentError("stages: there are none");
   // The stages' predictions leave out the workspace, which they share.
-  plan.predicted_bytes +=
-      WorkspaceBytes(plan.config, plan.shape, plan.HasModule(ModuleKind::kLmHead));
+  plan.workspace_bytes = request.predicted_workspace_bytes();
+  plan.predicted_bytes += plan.workspace_bytes;
   return plan;
 }
 

@@ -40,6 +40,7 @@ struct LoadPlan {
   // Equal for two plans whose weights are the same.
   std::string model_key;
   std::vector<StageRequest> stages;
+  uint64_t workspace_bytes = 0;  // predicted: activations and what kernels take besides
   uint64_t predicted_bytes = 0;  // weights, keys and values, workspace
 
   bool HasModule(ModuleKind kind) const;

@@ -132,7 +132,7 @@ DType StageHost::KvDType(const LoadPlan& plan) const {
 absl::Status StageHost::CheckMemory(const LoadPlan& plan) const {
   const KvCacheShape cache = {plan.shape.num_blocks, plan.shape.block_size,
                               plan.config.num_kv_heads, plan.config.head_dim, KvDType(plan)};
-  uint64_t bytes = WorkspaceBytes(plan.config, plan.shape, plan.HasModule(ModuleKind::kLmHead));
+  uint64_t bytes = plan.workspace_bytes;
   std::set<std::string> matrices;  // a tied lm_head takes nothing beside the embedding
   for (const LoadPlan::Module& module : AllModules(plan)) {
     const bool shared = !module.spec.matrix.weights.empty() &&

@@ -36,7 +36,9 @@ __device__ __forceinline__ void GridDependencyLaunch() {
 }
 
 // Whether the device launches programmatically and `kernel` was compiled for that: code made for an
-// older architecture would not wait.
+// older architecture would not wait. On the way, once a kernel, asks for all the shared memory that
+// a multiprocessor has: it changes how much it has only when it is idle, so kernels that ask for
+// different shares could not follow each other without a gap.
 template <typename Kernel>
 bool HasPdl(Kernel* kernel) {
   constexpr int kDevices = 64;
@@ -50,7 +52,9 @@ bool HasPdl(Kernel* kernel) {
     const bool yes =
         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
         major >= 9 && cudaFuncGetAttributes(&attributes, kernel) == cudaSuccess &&
-        attributes.ptxVersion >= 90;
+        attributes.ptxVersion >= 90 &&
+        cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
+                             cudaSharedmemCarveoutMaxShared) == cudaSuccess;
     answer = yes ? 2 : 1;
     known[device].store(answer, std::memory_order_relaxed);
   }

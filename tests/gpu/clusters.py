@@ -2,9 +2,11 @@
 on GPUs and CPUs together. The greedy tokens of the reference are the same in all twelve schemes."""
 
 import argparse
+import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import rows
 import schemes
@@ -33,9 +35,23 @@ def cases(device, gpus, quick):
     return listed
 
 
-def check(name, devices):
+def spread(devices, folder):
+    """A device map that gives each worker, which is named as cluster.Cluster does, as many layers as the others."""
+    layers = json.loads((cluster.DEMO / "config.json").read_text())["num_hidden_layers"]
+    names = [f"{device.split(':')[0]}-{i}" for i, device in enumerate(devices)]
+    placed = {f"model.layers.{layer}": names[layer * len(names) // layers] for layer in range(layers)}
+    placed |= {"model.embed_tokens": names[0], "model.norm": names[-1], "lm_head": names[-1]}
+    file = pathlib.Path(folder) / "device_map.json"
+    file.write_text(json.dumps(placed))
+    return file
+
+
+def check(name, devices, folder):
     """Returns what is wrong, or nothing."""
     flags = list(schemes.FLAGS[name])
+    if len(set(devices)) > 1:
+        # Where GPUs have room the planner leaves CPUs out.
+        flags.append(f"--device_map={spread(devices, folder)}")
     if "cpu" in devices and any(flag.startswith("--load_in") for flag in flags):
         flags.append("--llm_int8_enable_fp32_cpu_offload")
     with cluster.Cluster(cluster.DEMO, coordinator_flags=flags, worker_flags=[MEMORY], devices=devices) as running:
@@ -72,7 +88,8 @@ def main():
             rows.add("e2e", what, "not run: no time left", ok=False)
             continue
         try:
-            wrong = check(name, devices)
+            with tempfile.TemporaryDirectory() as folder:
+                wrong = check(name, devices, folder)
         except (cluster.Failed, OSError, subprocess.TimeoutExpired) as error:
             print(error)
             wrong = rows.brief(error)
