@@ -323,9 +323,6 @@ TEST(WorkerTest, RefusesWhatItCannotLoad) {
   v1::LoadRequest scheme = WholeModel(6, coordinator);
   scheme.mutable_stages(0)->mutable_modules(2)->set_scheme("fp5");
   EXPECT_THAT(worker.Load(scheme), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("fp5")));
-  v1::LoadRequest int8 = WholeModel(6, coordinator);
-  int8.mutable_stages(0)->mutable_modules(1)->set_scheme("int8");
-  EXPECT_THAT(worker.Load(int8), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("int8")));
   v1::LoadRequest no_blocks = WholeModel(6, coordinator);
   no_blocks.mutable_kv()->set_block_size(0);
   EXPECT_THAT(worker.Load(no_blocks),
