@@ -38,6 +38,13 @@ absl::Status CheckEmbeddingTable(const Matrix& table);
 // multiples of `lanes`; errors as CheckedArea.
 absl::StatusOr<size_t> CheckedKvCacheBytes(const KvCacheShape& shape, int64_t lanes);
 
+// Whether the norm before a product rounds to fp16 after each factor, as that of a model in fp16
+// does: before LLM.int8(), whose codes would otherwise differ in one of 30. Not before lm_head, for
+// Backend::RmsNorm may stand in its place.
+inline bool NormIsF16(const LinearArgs& args) {
+  return args.weight->scheme() == Scheme::kInt8 && !args.float_out;
+}
+
 inline bool IsGated(LinearArgs::Epilogue epilogue) {
   return epilogue != LinearArgs::Epilogue::kNone && epilogue != LinearArgs::Epilogue::kAddTo;
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "gtest/gtest.h"
 #include "model/safetensors.h"
+#include "tests/repository.h"
 
 namespace gantry {
 
@@ -17,7 +18,7 @@ class TensorFile {
  public:
   // `path` within tests/testdata.
   explicit TensorFile(const std::string& path)
-      : file_(File::Open(std::string(GANTRY_TESTDATA) + "/" + path).value()),
+      : file_(File::Open(RepositoryPath("tests/testdata/" + path)).value()),
         header_(ReadSafetensorsHeader(file_).value()) {}
 
   std::vector<int64_t> Shape(const std::string& name) const {

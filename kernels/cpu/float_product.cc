@@ -51,6 +51,12 @@ void FloatProduct::Multiply(int64_t panel, int thread, float* c) {
   const int64_t cols = args_->weight->cols();
   for (int64_t k = 0; k < cols; k += kDepth) {
     const int64_t depth = std::min(kDepth, cols - k);
+    if (args_->tokens == 1) {
+      float sums[kPanel];
+      weight().MultiplyRow(isa_, panel, k, depth, tokens_ + k, sums);
+      for (int64_t i = 0; i < kPanel; ++i) c[i] = k == 0 ? sums[i] : c[i] + sums[i];
+      continue;
+    }
     const float* b = weight().Columns(isa_, panel, k, depth, expanded_ + thread * kDepth * kPanel);
     for (int64_t tile = 0; tile < tiles_; ++tile) {
       const int64_t first = TileBegin(tile);

@@ -149,8 +149,8 @@ const float* FourBitMatrix::Absmax(int64_t panel, int64_t k, const Lane* lanes,
   return scratch;
 }
 
-const float* FourBitMatrix::Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
-                                    float* scratch) const {
+template <typename Run>
+void FourBitMatrix::ForEachRun(int64_t panel, int64_t first, int64_t depth, Run run) const {
   Lane lanes[kPanel];
   if (!aligned_ || format_.scheme.double_quant) {
     for (int64_t i = 0; i < kPanel; ++i) lanes[i] = LaneOf(panel * kPanel + i);
@@ -159,18 +159,33 @@ const float* FourBitMatrix::Columns(const Isa& isa, int64_t panel, int64_t first
   const int64_t end = first + depth;
   float absmax[kPanel];
   for (int64_t k = first; k < end;) {
-    // Up to where a block of some row ends.
     int64_t next = std::min(end, (k / block + 1) * block);
     if (!aligned_) {
       for (const Lane& lane : lanes) {
         next = std::min(next, (((k + lane.shift) >> block_shift_) + 1) * block - lane.shift);
       }
     }
-    isa.expand_4bit(rounding(), codes() + (panel * cols_ + k) * kHalf, CodeBook(scheme()).data(),
-                    Absmax(panel, k, lanes, absmax), next - k, scratch + (k - first) * kPanel);
+    run(k, next - k, Absmax(panel, k, lanes, absmax));
     k = next;
   }
+}
+
+const float* FourBitMatrix::Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
+                                    float* scratch) const {
+  ForEachRun(panel, first, depth, [&](int64_t k, int64_t count, const float* absmax) {
+    isa.expand_4bit(rounding(), codes() + (panel * cols_ + k) * kHalf, CodeBook(scheme()).data(),
+                    absmax, count, scratch + (k - first) * kPanel);
+  });
   return scratch;
+}
+
+void FourBitMatrix::MultiplyRow(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
+                                const float* x, float* sums) const {
+  std::fill_n(sums, kPanel, 0.0f);
+  ForEachRun(panel, first, depth, [&](int64_t k, int64_t count, const float* absmax) {
+    isa.four_bit_row(rounding(), codes() + (panel * cols_ + k) * kHalf, CodeBook(scheme()).data(),
+                     absmax, count, x + (k - first), sums);
+  });
 }
 
 }  // namespace gantry

@@ -22,6 +22,8 @@ class FourBitMatrix : public PanelMatrix {
   size_t bytes() const override { return memory_.bytes(); }
   const float* Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
                        float* scratch) const override;
+  void MultiplyRow(const Isa& isa, int64_t panel, int64_t first, int64_t depth, const float* x,
+                   float* sums) const override;
   Rounding rounding() const override;
 
  private:
@@ -42,6 +44,10 @@ class FourBitMatrix : public PanelMatrix {
   using PanelMatrix::PanelMatrix;
   void Repack(const PackedTensor& tensor, int64_t first_row, ThreadPool* pool);
   Lane LaneOf(int64_t row) const;
+  // Calls run(k, count, absmax) for runs of columns of [first, first + depth) within which no row
+  // passes to another block.
+  template <typename Run>
+  void ForEachRun(int64_t panel, int64_t first, int64_t depth, Run run) const;
   // The absmax of column k for all lanes, [32], in place or in `scratch`.
   const float* Absmax(int64_t panel, int64_t k, const Lane* lanes, float* scratch) const;
 

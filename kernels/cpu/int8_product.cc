@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "base/status_macros.h"
+#include "kernels/arguments.h"
+#include "kernels/reference/quantize.h"
 
 namespace gantry {
 
@@ -39,7 +41,8 @@ void Int8Product::RoundAndFlag() {
       const float* from = args_->x->as<float>() + token * cols;
       float* values = values_ + token * cols;
       if (args_->norm_weight != nullptr) {
-        isa_.rms_norm(from, args_->norm_weight->as<float>(), args_->norm_eps, cols, values);
+        const auto norm = NormIsF16(*args_) ? isa_.f16_rms_norm : isa_.rms_norm;
+        norm(from, args_->norm_weight->as<float>(), args_->norm_eps, cols, values);
       } else {
         std::memcpy(values, from, cols * sizeof(float));
       }
@@ -66,8 +69,8 @@ void Int8Product::Quantise() {
     for (int64_t token = begin; token < end; ++token) {
       const uint8_t* flags = flags_ + token * cols;
       int8_t* codes = codes_ + token * stride_;
-      const float scale = absmax_[token] > 0 ? 127.0f / absmax_[token] : 0;
-      sums_[token] = isa_.int8_codes(values_ + token * cols, flags, cols, scale, codes);
+      sums_[token] =
+          isa_.int8_codes(values_ + token * cols, flags, cols, Int8Scale(absmax_[token]), codes);
       std::fill(codes + cols, codes + stride_, 0);
       if (!has_threshold && std::memchr(flags, 1, cols) != nullptr) {
         absmax_[token] = std::numeric_limits<float>::quiet_NaN();

@@ -65,6 +65,14 @@ struct Isa {
   void (*expand_4bit)(Rounding rounding, const uint8_t* codes, const float* book,
                       const float* absmax, int64_t depth, float* out);
 
+  // sums[32] += x[depth] times what widen and expand_4bit would make of the columns, one column
+  // after the other as tile does.
+  void (*half_row)(Rounding type, const uint16_t* from, int64_t depth, const float* x, float* sums);
+  void (*four_bit_row)(Rounding rounding, const uint8_t* codes, const float* book,
+                       const float* absmax, int64_t depth, const float* x, float* sums);
+
+  // rms_norm rounded to fp16 after each factor.
+  void (*f16_rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
   // The largest |x| below `limit`; sets flags[n] to whether an element is not below it.
   float (*int8_absmax)(const float* x, int64_t n, float limit, uint8_t* flags);
   // codes[n] = rint(x * scale), 0 where flagged; returns their sum.

@@ -66,6 +66,18 @@ const float* PackedMatrix::Columns(const Isa& isa, int64_t panel, int64_t first,
   return scratch;
 }
 
+void PackedMatrix::MultiplyRow(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
+                               const float* x, float* sums) const {
+  const int64_t at = (panel * cols_ + first) * kPanel;
+  if (scheme() == Scheme::kFp32) {
+    isa.tile(1, kPanel, depth, x, values_.floats() + at, kPanel, sums, kPanel, /*add=*/false);
+    return;
+  }
+  std::fill_n(sums, kPanel, 0.0f);
+  isa.half_row(scheme() == Scheme::kFp16 ? Rounding::kF16 : Rounding::kBf16,
+               static_cast<const uint16_t*>(values_.data()) + at, depth, x, sums);
+}
+
 void PackedMatrix::CopyRow(int64_t i, float* out) const {
   const int64_t at = i / kPanel * cols_ * kPanel + i % kPanel;
   const uint16_t* half = static_cast<const uint16_t*>(values_.data()) + at;

@@ -18,6 +18,8 @@ class PackedMatrix : public PanelMatrix {
   size_t bytes() const override { return values_.bytes(); }
   const float* Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
                        float* scratch) const override;
+  void MultiplyRow(const Isa& isa, int64_t panel, int64_t first, int64_t depth, const float* x,
+                   float* sums) const override;
   // Copies row i to out[cols].
   void CopyRow(int64_t i, float* out) const;
 

@@ -20,6 +20,9 @@ class PanelMatrix : public Matrix {
   // which has room for them.
   virtual const float* Columns(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
                                float* scratch) const = 0;
+  // sums[32] = those columns times x[depth], added up in tile's order.
+  virtual void MultiplyRow(const Isa& isa, int64_t panel, int64_t first, int64_t depth,
+                           const float* x, float* sums) const = 0;
   // What activations, bias and result are rounded to.
   virtual Rounding rounding() const { return Rounding::kNone; }
 

@@ -67,6 +67,10 @@ __device__ __forceinline__ float NestedScale(const NestedRow& row, const float* 
                    row.offset);
 }
 
+// Floats from one row of partial sums, [16, tokens], to the next: odd, so that rows lie in
+// different banks.
+__host__ __device__ constexpr int PartialWidth(int tokens) { return tokens | 1; }
+
 // Sums the partial sums of `tiles` tiles from `first` on and writes what they become.
 template <typename T>
 __device__ __forceinline__ void Finish(const CudaProduct& p, const float* partials, int first,
@@ -78,13 +82,14 @@ __device__ __forceinline__ void Finish(const CudaProduct& p, const float* partia
     const int row = i % height;
     const int tile = i / height % tiles;
     const int token = i / height / tiles;
-    const float* at = partials + (tile * splits * 16 + row) * p.tokens + token;
-    const int stride = 16 * p.tokens;
+    const int width = PartialWidth(p.tokens);
+    const float* at = partials + (tile * splits * 16 + row) * width + token;
+    const int stride = 16 * width;
     float sum = 0;
     for (int k = 0; k < splits; ++k) sum += at[k * stride];
     if (gate) {
       float up = 0;
-      for (int k = 0; k < splits; ++k) up += at[k * stride + 8 * p.tokens];
+      for (int k = 0; k < splits; ++k) up += at[k * stride + 8 * width];
       const int out_row = (first + tile) * 8 + row;
       if (p.bias != nullptr) {
         sum += p.bias[out_row];
@@ -272,13 +277,14 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
     for (int side = 0; side < kSides; ++side) {
       if (side == sides) break;
       if (warp < splits) {
-        float* const to = partials + (slot * splits + warp) * 16 * p.tokens;
+        const int width = PartialWidth(p.tokens);
+        float* const to = partials + (slot * splits + warp) * 16 * width;
 #pragma unroll
         for (int n = 0; n < kTiles; ++n) {
 #pragma unroll
           for (int i = 0; i < 4; ++i) {
             const int token = n * 8 + 2 * t + i % 2;
-            if (token < p.tokens) to[(g + i / 2 * 8) * p.tokens + token] = sums[side][n][i];
+            if (token < p.tokens) to[(g + i / 2 * 8) * width + token] = sums[side][n][i];
           }
         }
       }
@@ -413,7 +419,7 @@ template <typename T, bool kNested>
 cudaError_t Choose(Args args, int multiprocessors, cudaStream_t stream) {
   const CudaProduct& p = args.product;
   const int splits = p.cols / 64 < kWarps ? p.cols / 64 : kWarps;
-  const int tile_bytes = splits * 16 * p.tokens * (int)sizeof(float);
+  const int tile_bytes = splits * 16 * PartialWidth(p.tokens) * (int)sizeof(float);
   const int tiles = FourBitTiles(p.rows);
   const int grid = tiles < multiprocessors ? tiles : multiprocessors;
   const int most_tiles = (tiles + grid - 1) / grid;

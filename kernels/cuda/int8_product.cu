@@ -53,6 +53,9 @@ __device__ __forceinline__ int RowOf(const CudaProduct& product, int tile, int p
   return row < product.rows ? row : product.rows - 1;
 }
 
+// As in four_bit.cu.
+__host__ __device__ constexpr int PartialWidth(int tokens) { return tokens | 1; }
+
 template <typename T>
 __device__ void Finish(const Args& args, const int* partials, int first, int tiles, int splits) {
   const CudaProduct& p = args.product;
@@ -63,13 +66,14 @@ __device__ void Finish(const Args& args, const int* partials, int first, int til
     const int at_row = i % height;
     const int tile = i / height % tiles;
     const int token = i / height / tiles;
-    const int* at = partials + (tile * splits * 16 + at_row) * p.tokens + token;
-    const int stride = 16 * p.tokens;
+    const int width = PartialWidth(p.tokens);
+    const int* at = partials + (tile * splits * 16 + at_row) * width + token;
+    const int stride = 16 * width;
     int sum = 0;
     for (int k = 0; k < splits; ++k) sum += at[k * stride];
     if (gate) {
       int up = 0;
-      for (int k = 0; k < splits; ++k) up += at[k * stride + 8 * p.tokens];
+      for (int k = 0; k < splits; ++k) up += at[k * stride + 8 * width];
       const int row = (first + tile) * 8 + at_row;
       const int half_rows = p.rows / 2;
       static_cast<T*>(p.out)[(int64_t)token * half_rows + row] = GateElement<T>(
@@ -172,13 +176,14 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
       }
     }
     if (warp < splits) {
-      int* const to = partials + (slot * splits + warp) * 16 * p.tokens;
+      const int width = PartialWidth(p.tokens);
+      int* const to = partials + (slot * splits + warp) * 16 * width;
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           const int token = n * 8 + 2 * t + i % 2;
-          if (token < p.tokens) to[(g + i / 2 * 8) * p.tokens + token] = sums[n][i];
+          if (token < p.tokens) to[(g + i / 2 * 8) * width + token] = sums[n][i];
         }
       }
     }
@@ -195,7 +200,7 @@ template <typename T, int kTiles>
 cudaError_t Launch(Args args, int multiprocessors, cudaStream_t stream) {
   const CudaProduct& p = args.product;
   const int splits = p.cols / 64 < kWarps ? p.cols / 64 : kWarps;
-  const int tile_bytes = splits * 16 * p.tokens * (int)sizeof(int);
+  const int tile_bytes = splits * 16 * PartialWidth(p.tokens) * (int)sizeof(int);
   const int tiles = (p.rows + 15) / 16;
   const int grid = tiles < multiprocessors ? tiles : multiprocessors;
   const int most_tiles = (tiles + grid - 1) / grid;

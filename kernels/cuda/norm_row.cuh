@@ -21,14 +21,10 @@ class NormRow {
   // Whether it takes rows of n elements.
   static constexpr bool Supports(int n) { return n % 8 == 0 && n <= kMostColumns; }
 
-  // Reads the weights, which no kernel writes. Requires 16-bit T.
-  __device__ __forceinline__ NormRow(const float* weight, int n) : n_(n) {
-#pragma unroll
-    for (int i = 0; i < kMostPieces; ++i) {
-      const int at = At(i);
-      if (at >= n_) break;
-      weight_[i][0] = __ldg(reinterpret_cast<const float4*>(weight + at));
-      weight_[i][1] = __ldg(reinterpret_cast<const float4*>(weight + at) + 1);
+  // Asks for the weights, which no kernel writes, before they are needed. Requires 16-bit T.
+  __device__ __forceinline__ NormRow(const float* weight, int n) : n_(n), weight_(weight) {
+    for (int i = 0; i < kMostPieces && At(i) < n_; ++i) {
+      asm volatile("prefetch.global.L2 [%0];" ::"l"(weight + At(i)));
     }
   }
 
@@ -36,9 +32,13 @@ class NormRow {
   // any more; they are in use until the next barrier after the call.
   __device__ __forceinline__ void Run(const T* row, float eps, float* scratch, T* to) const {
     uint4 values[kMostPieces];
+    float4 weights[kMostPieces][2];
 #pragma unroll
     for (int i = 0; i < kMostPieces; ++i) {
-      if (At(i) < n_) values[i] = *reinterpret_cast<const uint4*>(row + At(i));
+      if (At(i) >= n_) break;
+      values[i] = *reinterpret_cast<const uint4*>(row + At(i));
+      weights[i][0] = __ldg(reinterpret_cast<const float4*>(weight_ + At(i)));
+      weights[i][1] = __ldg(reinterpret_cast<const float4*>(weight_ + At(i)) + 1);
     }
     float sum = 0;
 #pragma unroll
@@ -64,15 +64,15 @@ class NormRow {
     for (int i = 0; i < kMostPieces; ++i) {
       if (At(i) >= n_) break;
       const uint32_t words[4] = {values[i].x, values[i].y, values[i].z, values[i].w};
-      const float weights[8] = {weight_[i][0].x, weight_[i][0].y, weight_[i][0].z, weight_[i][0].w,
-                                weight_[i][1].x, weight_[i][1].y, weight_[i][1].z, weight_[i][1].w};
+      const float factors[8] = {weights[i][0].x, weights[i][0].y, weights[i][0].z, weights[i][0].w,
+                                weights[i][1].x, weights[i][1].y, weights[i][1].z, weights[i][1].w};
       uint32_t out[4];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float2 pair = UnpackTwo<T>(words[j]);
         // Rounded after each factor, as transformers does.
-        out[j] = PackTwo<T>(Round<T>(pair.x * scale) * weights[2 * j],
-                            Round<T>(pair.y * scale) * weights[2 * j + 1]);
+        out[j] = PackTwo<T>(Round<T>(pair.x * scale) * factors[2 * j],
+                            Round<T>(pair.y * scale) * factors[2 * j + 1]);
       }
       *reinterpret_cast<uint4*>(to + At(i)) = make_uint4(out[0], out[1], out[2], out[3]);
     }
@@ -83,7 +83,7 @@ class NormRow {
     return (i * kNormThreads + (int)threadIdx.x) * 8;
   }
   const int n_;
-  float4 weight_[kMostPieces][2];
+  const float* const weight_;
 };
 
 // to = row / sqrt(mean(row^2) + eps) * weight for rows of any type and length, with the bits of

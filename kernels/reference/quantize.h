@@ -12,16 +12,16 @@
 namespace gantry {
 
 // What bitsandbytes 0.50 computes on a GPU, one scalar at a time: 4-bit codes, statistics and SCB
-// bit for bit, but for what its approximate division does (`__fdividef`, an ulp from the right
-// value now and then). So a 4-bit code may be the neighbour where the exact quotient is a tie, as
-// happens with weights in bfloat16, and an int8 code may differ by one within 1e-4 of a half.
+// bit for bit. Its division is fast and not always right; with weights whose type has more bits
+// than bfloat16, a 4-bit code may be the neighbour where the exact quotient is a tie, and an int8
+// code may differ by one within 1e-4 of a half.
 
 // Quantises weights[rows, cols].
 //
 // nf4, fp4: w * (1 / absmax) over blocks of the flattened weight, to the nearest code; a tie goes
 // to the lower neighbour (fp4: the one nearer to zero). With double_quant the absmax of each block,
 // less their mean, is quantised in its turn with the signed dynamic map. int8: w is rounded to
-// fp16, then rint(w * (127 / absmax)) with the absmax of its row.
+// fp16, then rint(w * 127 / absmax) with the absmax of its row.
 //
 // INVALID_ARGUMENT names the element that is not finite (int8: in fp16), or the sizes.
 absl::StatusOr<PackedTensor> Quantise(const TensorScheme& scheme, int64_t rows, int64_t cols,
@@ -35,6 +35,10 @@ void QuantiseAbsmax(PackedTensor* tensor);
 void Dequantise(const PackedTensor& tensor, int64_t first_row, int64_t count, DType dtype,
                 float* out);
 
+// What activations and weights in fp16 are multiplied by before they are rounded to int8: 127 /
+// absmax, or 0 for an absmax of 0 or one that is not a number.
+float Int8Scale(float absmax);
+
 // Rounds to the nearest value of F32, F16 or BF16.
 float RoundTo(DType dtype, float value);
 
@@ -47,8 +51,8 @@ struct Int8Activations {
 
 // x[rows, cols] is rounded to fp16. An element of at least `threshold` is an outlier, as is one
 // that is not a number; with `outliers_per_batch` its column is for every row. absmax is taken over
-// the elements below the threshold, whatever their column, and the others become rint(x * (127 /
-// absmax)); absmax and codes of a row without any are 0. A threshold of 0 means no outliers: then
+// the elements below the threshold, whatever their column, and the others become rint(x * 127 /
+// absmax); absmax and codes of a row without any are 0. A threshold of 0 means no outliers: then
 // the absmax of a row that is not finite is not a number, and its codes are 0.
 Int8Activations QuantiseActivations(absl::Span<const float> x, int64_t rows, int64_t cols,
                                     float threshold, bool outliers_per_batch);

@@ -73,7 +73,7 @@ class ReferenceBackend : public HostBackend {
     CheckBytes(&weight, 1, features, sizeof(float), "weight");
     CheckBytes(out, rows, features, sizeof(float), "out");
     for (int64_t i = 0; i < rows; ++i) {
-      ReferenceRmsNorm(x.as<float>() + i * features, weight.as<float>(), eps, features,
+      ReferenceRmsNorm(x.as<float>() + i * features, weight.as<float>(), eps, features, DType::kF32,
                        out->as<float>() + i * features);
     }
     return absl::OkStatus();

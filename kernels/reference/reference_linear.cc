@@ -76,11 +76,14 @@ void MultiplyInt8(const LinearArgs& args, const ReferenceMatrix& weight,
 
 }  // namespace
 
-void ReferenceRmsNorm(const float* x, const float* weight, float eps, int64_t n, float* out) {
+void ReferenceRmsNorm(const float* x, const float* weight, float eps, int64_t n, DType factor,
+                      float* out) {
   double sum = 0;
   for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * x[i];
   const double scale = 1 / std::sqrt(sum / n + eps);
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<float>(x[i] * scale) * weight[i];
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = RoundTo(factor, static_cast<float>(x[i] * scale)) * weight[i];
+  }
 }
 
 void ReferenceLinear(const LinearArgs& args) {
@@ -90,9 +93,10 @@ void ReferenceLinear(const LinearArgs& args) {
   std::vector<float> x(args.tokens * cols);
   std::copy_n(args.x->as<float>(), x.size(), x.begin());
   if (args.norm_weight != nullptr) {
+    const DType factor = NormIsF16(args) ? DType::kF16 : DType::kF32;
     for (int64_t token = 0; token < args.tokens; ++token) {
       ReferenceRmsNorm(args.x->as<float>() + token * cols, args.norm_weight->as<float>(),
-                       args.norm_eps, cols, x.data() + token * cols);
+                       args.norm_eps, cols, factor, x.data() + token * cols);
     }
   }
   std::vector<double> products(args.tokens * rows);

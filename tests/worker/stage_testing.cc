@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/reference/quantize.h"
 #include "kernels/reference/reference_backend.h"
 #include "model/safetensors.h"
 
@@ -27,6 +28,40 @@ void Must(const absl::Status& status) {
   std::abort();
 }
 
+// A source's weights, rounded to a type first.
+class RoundedSource : public WeightSource {
+ public:
+  RoundedSource(const WeightSource& source, DType dtype) : source_(source), dtype_(dtype) {}
+
+  absl::Status Read(const TensorSpec& tensor, int64_t first, int64_t count,
+                    float* out) const override {
+    const absl::Status read = source_.Read(tensor, first, count, out);
+    for (int64_t i = 0; i < count; ++i) out[i] = RoundTo(dtype_, out[i]);
+    return read;
+  }
+  absl::StatusOr<MatrixPart> Part(const TensorSpec& tensor, const TensorScheme&) const override {
+    MatrixPart part;
+    part.rows = tensor.shape[0];
+    part.read = [this, &tensor, cols = tensor.shape[1]](int64_t first, int64_t count, void* out) {
+      return Read(tensor, first * cols, count * cols, static_cast<float*>(out));
+    };
+    return part;
+  }
+  uint64_t TensorBytes(const TensorSpec& tensor) const override {
+    return source_.TensorBytes(tensor);
+  }
+
+ private:
+  const WeightSource& source_;
+  const DType dtype_;
+};
+
+ModuleFormat FormatOf(const ModuleSpec& spec, const TestPipeline::Options& options) {
+  const MatrixFormat& layers = options.layers;
+  if (spec.kind == ModuleKind::kLayer) return {layers, layers, layers, layers, {}};
+  return {{}, {}, {}, {}, options.others};
+}
+
 }  // namespace
 
 v1::SequenceParams GreedyParams(uint32_t prompt_tokens) {
@@ -45,7 +80,12 @@ std::unique_ptr<Backend> MakeTestBackend(const std::string& name) {
 TestPipeline::TestPipeline(const std::string& folder, const Options& options) {
   checkpoint_ = Must(Checkpoint::Open(folder));
   config_ = checkpoint_->config();
-  Build(*MakeCheckpointSource(checkpoint_.get()), options);
+  const std::unique_ptr<WeightSource> source = MakeCheckpointSource(checkpoint_.get());
+  if (options.loaded_as == DType::kF32) {
+    Build(*source, options);
+  } else {
+    Build(RoundedSource(*source, options.loaded_as), options);
+  }
 }
 
 TestPipeline::TestPipeline(const ModelConfig& config, const Options& options) : config_(config) {
@@ -83,8 +123,8 @@ void TestPipeline::Build(const WeightSource& source, const Options& options) {
     spec.config = config_;
     spec.shape = shape_;
     for (size_t m = begins[i]; m < end; ++m) {
-      loaded[modules_[m].name] =
-          Must(LoadModule(modules_[m], ModuleFormat(), source, loaded, backend_.get(), bytes_read));
+      loaded[modules_[m].name] = Must(LoadModule(modules_[m], FormatOf(modules_[m], options),
+                                                 source, loaded, backend_.get(), bytes_read));
       spec.modules.push_back(loaded[modules_[m].name]);
     }
     stages_.push_back(Must(Stage::Create(std::move(spec), workspace_.get(), backend_.get())));

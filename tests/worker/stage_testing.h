@@ -34,6 +34,11 @@ class TestPipeline {
     int64_t num_blocks = 64;
     int64_t max_step_tokens = 256;
     int64_t max_step_rows = 256;
+    // How the matrices of the layers are stored, and the embedding and lm_head.
+    MatrixFormat layers = {};
+    MatrixFormat others = {};
+    // The type that all weights are rounded to before, as transformers does with its `dtype`.
+    DType loaded_as = DType::kF32;
   };
   // The model in `folder`; aborts the test program when it does not load.
   TestPipeline(const std::string& folder, const Options& options);
