@@ -47,7 +47,6 @@ __global__ void __launch_bounds__(kDecodeThreads)
   __shared__ float sums[kDecodeWarps * kGroupHeads * kDim];
   __shared__ float2 states[kDecodeWarps * kGroupHeads];
 
-  GridDependencyLaunch();
   const DecodeWork work = WorkOf<kRows>(step, attention, grid, piece);
   GridDependencyWait();
   if (work.nothing) return;

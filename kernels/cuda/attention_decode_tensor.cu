@@ -178,7 +178,6 @@ __global__ void __launch_bounds__(kDecodeThreads)
   __shared__ alignas(16) float sums[kDecodeWarps * kGroupHeads * kDim];
   __shared__ float2 states[kDecodeWarps * kGroupHeads];
 
-  GridDependencyLaunch();
   const DecodeWork work = WorkOf<kRows>(step, attention, grid, piece);
   if (!kNew || work.nothing) GridDependencyWait();
   if (work.nothing) return;

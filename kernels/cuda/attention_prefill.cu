@@ -194,7 +194,6 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
   T* stages = reinterpret_cast<T*>(shared);  // keys, values, keys, values
   T* staged_queries = stages + S::kQueries;
 
-  GridDependencyLaunch();
   const int group = attention.heads / attention.kv_heads;
   const int dim = attention.head_dim;
   const int kv_head = blockIdx.y;

@@ -12,7 +12,6 @@ constexpr int kThreads = 128;
 // multiple of eight.
 template <typename T, typename Kv, bool kVectors>
 __global__ void StoreKernel(DeviceStep step, CudaAttention attention) {
-  GridDependencyLaunch();
   const int row = blockIdx.x;
   const int dim = attention.head_dim;
   const int width = kVectors ? 8 : 1;

@@ -10,7 +10,6 @@ constexpr int kThreads = 256;
 
 template <typename From, typename To, bool kAdd>
 __global__ void ConvertKernel(const From* from, int64_t count, To* to) {
-  GridDependencyLaunch();
   const int64_t first = (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8;
   GridDependencyWait();
   if (first >= count) return;

@@ -126,7 +126,7 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
     GANTRY_RETURN_IF_ERROR(Grow(count, &int8_codes_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count * sizeof(half), &int8_values_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(tokens * sizeof(float), &int8_absmax_, &moved));
-    const size_t columns = (2 * needs_.int8_cols + 1) * sizeof(int32_t);
+    const size_t columns = (2 * needs_.int8_cols + 2) * sizeof(int32_t);
     if (int8_columns_ == nullptr || int8_columns_->bytes() < columns) {
       GANTRY_RETURN_IF_ERROR(Grow(columns, &int8_columns_, &moved));
       GANTRY_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(int8_columns_->data(), 0, columns, stream_),
@@ -209,7 +209,8 @@ absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& 
   x.absmax = int8_absmax_->as<float>();
   x.values = int8_values_->as<half>();
   x.count = int8_columns_->as<int32_t>();
-  x.flags = x.count + 1;
+  x.any = x.count + 1;
+  x.flags = x.any + 1;
   x.columns = x.flags + reserved_int8_cols_;
   GANTRY_RETURN_IF_CUDA_ERROR(
       Int8Quantise(product.type, product.x, product.norm_weight, product.norm_eps, product.tokens,

@@ -34,7 +34,6 @@ __device__ __forceinline__ void StoreWithin(const float (&eight)[8], int64_t at,
 template <typename T>
 __global__ void FourBitKernel(FourBitTensor tensor, int64_t begin, int64_t end, T* out) {
   __shared__ float codebook[16];
-  GridDependencyLaunch();
   if (threadIdx.x < 16) {
     codebook[threadIdx.x] = FourBitCode(tensor.kind == FourBit::kFp4, threadIdx.x);
   }
@@ -57,7 +56,6 @@ __global__ void FourBitKernel(FourBitTensor tensor, int64_t begin, int64_t end, 
 template <typename T>
 __global__ void Int8Kernel(const int8_t* codes, const float* scb, int64_t cols, int64_t begin,
                            int64_t end, T* out) {
-  GridDependencyLaunch();
   GridDependencyWait();
   const int64_t at = (begin / 8 + static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8;
   if (at >= end) return;

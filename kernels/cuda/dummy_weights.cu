@@ -23,7 +23,6 @@ __device__ __forceinline__ uint64_t Mix(uint64_t x) {
 template <typename T>
 __global__ void DummyWeightsKernel(uint64_t stream, float mean, int64_t first, int64_t end,
                                    T* out) {
-  GridDependencyLaunch();
   const int64_t pair = (first >> 1) + static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   GridDependencyWait();
   if (2 * pair >= end) return;

@@ -12,7 +12,6 @@ constexpr int kThreads = 256;
 template <typename T, typename S>
 __global__ void Finish(const CudaProduct p, const S* sums, int first_row, int row_count,
                        bool interleaved) {
-  GridDependencyLaunch();
   GridDependencyWait();
   const bool gate = IsGate(p.epilogue);
   const int width = gate ? row_count / 2 : row_count;

@@ -117,7 +117,6 @@ enum class Source { kMemory, kShared, kNormalised };
 template <typename T, int kTiles, bool kNested, Source kSource>
 __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const Args args) {
   extern __shared__ __align__(128) unsigned char shared[];
-  GridDependencyLaunch();
   constexpr bool kSharedX = kSource != Source::kMemory;
   constexpr bool kNorm = kSource == Source::kNormalised;
   const FourBitWeights& w = args.weights;
@@ -350,7 +349,6 @@ __global__ void Repack(const uint8_t* codes, const float* absmax, const uint8_t*
 
 template <typename T>
 __global__ void Dequantise(const FourBitWeights w, int first_tile, int tiles, T* out) {
-  GridDependencyLaunch();
   GridDependencyWait();
   const int blocks = w.cols / 64;
   const int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;

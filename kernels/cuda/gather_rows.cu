@@ -10,7 +10,6 @@ constexpr int kThreads = 128;
 
 template <typename From, typename To>
 __global__ void GatherRowsKernel(const From* from, const int32_t* rows, int features, To* to) {
-  GridDependencyLaunch();
   const int first = (blockIdx.y * kThreads + threadIdx.x) * 8;
   GridDependencyWait();
   if (first >= features) return;

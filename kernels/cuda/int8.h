@@ -27,7 +27,9 @@ struct CudaInt8Activations {
   int8_t* codes = nullptr;  // [tokens, cols]; 0 for an outlier
   float* absmax = nullptr;  // [tokens], of what is no outlier
   half* values = nullptr;   // [tokens, cols]: all of them before they are quantised
-  // Columns with an outlier of any token: set by Int8Quantise, counted and cleared by Int8Outliers.
+  // Columns with an outlier of any token. Int8Quantise lists them by way of `any` and `flags`,
+  // which are 0 before it and after it.
+  int32_t* any = nullptr;      // [1]
   int32_t* flags = nullptr;    // [cols], 0 before
   int32_t* columns = nullptr;  // [cols], ascending
   int32_t* count = nullptr;    // [1]
@@ -40,7 +42,8 @@ struct CudaInt8Options {
 };
 
 // x, [tokens, cols] of `type`, normalised if norm_weight is not null, rounded to half and
-// quantised. Fills all of `out`. Two kernels, or one without a threshold.
+// quantised. Fills all of `out`. Two kernels for several tokens; one for a single token or without
+// a threshold.
 cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
                          int tokens, int cols, const CudaInt8Options& options,
                          const CudaInt8Activations& out, cudaStream_t stream);

@@ -11,12 +11,13 @@ namespace {
 // Sums of integers are exact, so their order does not matter.
 constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
-// Pieces of 16 rows and 64 columns that a warp has asked for or holds. A lane asks for its own
-// fragments, 16 bytes of each of two rows, and no other lane reads them.
-constexpr int kSlots = 6;
-constexpr int kPieceBytes = 1024;
+// Pieces of 16 rows and 128 columns that a warp has asked for or holds. A row's 128 bytes lie
+// together; of odd rows the halves are swapped, so that two rows lie in different banks.
+constexpr int kSlots = 3;
+constexpr int kPieceCols = 128;
+constexpr int kPieceBytes = 16 * kPieceCols;
 constexpr int kMostSharedX = 96 << 10;
-constexpr int kMostPartials = 32 << 10;
+constexpr int kMostPartials = 8 << 10;
 constexpr int kRowPadding = 16;  // bytes
 
 struct Args {
@@ -92,45 +93,51 @@ __device__ void Finish(const Args& args, const int* partials, int first, int til
 template <typename T, int kTiles>
 __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const Args args) {
   extern __shared__ __align__(128) unsigned char shared[];
-  GridDependencyLaunch();
   const CudaProduct& p = args.product;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int g = lane / 4;
   const int t = lane % 4;
   const int cols = p.cols;
-  const int blocks = cols / 64;
+  const int all_pieces = (cols + kPieceCols - 1) / kPieceCols;
   const int all_tiles = (p.rows + 15) / 16;
-  const int splits = min(blocks, kWarps);
-  const int first_block = warp < splits ? warp * blocks / splits : 0;
-  const int my_blocks = warp < splits ? (warp + 1) * blocks / splits - first_block : 0;
+  const int splits = min(all_pieces, kWarps);
+  const int first_piece = warp < splits ? warp * all_pieces / splits : 0;
+  const int my_pieces = warp < splits ? (warp + 1) * all_pieces / splits - first_piece : 0;
   const int first_tile = (int64_t)blockIdx.x * all_tiles / gridDim.x;
   const int tiles = (int64_t)(blockIdx.x + 1) * all_tiles / gridDim.x - first_tile;
 
-  const uint32_t ring = SharedAddress(shared) + warp * kSlots * kPieceBytes + lane * 32;
+  const uint32_t ring = SharedAddress(shared) + warp * kSlots * kPieceBytes;
   int next_tile = 0;
-  int next_block = 0;
+  int next_piece = 0;
   int fill_slot = 0;
-  const int8_t* next[2];
+  // Lanes copy 16 bytes each, eight lanes a row, in four rounds.
+  const int chunk = lane % 8;
+  const int8_t* next[4];
   const auto start_tile = [&] {
     const int tile = first_tile + min(next_tile, tiles - 1);
-    for (int i = 0; i < 2; ++i) {
-      next[i] = args.weights.codes + (int64_t)RowOf(p, tile, g + 8 * i) * cols + first_block * 64 +
-                16 * t;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      next[i] = args.weights.codes + (int64_t)RowOf(p, tile, 4 * i + lane / 8) * cols +
+                first_piece * kPieceCols + 16 * chunk;
     }
   };
   start_tile();
   const auto fill = [&] {
-    if (next_tile < tiles && my_blocks > 0) {
-      CopyAsync(ring + fill_slot * kPieceBytes, next[0]);
-      CopyAsync(ring + fill_slot * kPieceBytes + 16, next[1]);
+    const bool any = next_tile < tiles && my_pieces > 0 &&
+                     (first_piece + next_piece) * kPieceCols + 16 * chunk < cols;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const int row = 4 * i + lane / 8;
+      const uint32_t to =
+          ring + fill_slot * kPieceBytes + row * kPieceCols + (chunk ^ row % 2 * 4) * 16;
+      if (any) CopyAsync(to, next[i]);
+      next[i] += kPieceCols;
     }
     CommitCopies();
     if (++fill_slot == kSlots) fill_slot = 0;
-    next[0] += 64;
-    next[1] += 64;
-    if (++next_block == my_blocks) {
-      next_block = 0;
+    if (++next_piece == my_pieces) {
+      next_piece = 0;
       ++next_tile;
       start_tile();
     }
@@ -158,21 +165,34 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   int slot = 0;
   for (int tile = 0; tile < tiles; ++tile) {
     int sums[kTiles][4] = {};
-    for (int i = 0; i < my_blocks; ++i) {
+    for (int i = 0; i < my_pieces; ++i) {
       WaitForCopies<kSlots - 2>();
-      const uint4 first = LoadShared16(ring + read_slot * kPieceBytes);
-      const uint4 second = LoadShared16(ring + read_slot * kPieceBytes + 16);
-      if (++read_slot == kSlots) read_slot = 0;
-      fill();
-      const int column = (first_block + i) * 64 + 16 * t;
+      __syncwarp();
+      const uint32_t rows = ring + read_slot * kPieceBytes + g * kPieceCols;
+      uint4 first[2];
+      uint4 second[2];
 #pragma unroll
-      for (int n = 0; n < kTiles; ++n) {
-        uint4 b = make_uint4(0, 0, 0, 0);
-        if (n * 8 + g < p.tokens) {
-          b = *reinterpret_cast<const uint4*>(x + (int64_t)(n * 8 + g) * x_stride + column);
+      for (int half = 0; half < 2; ++half) {
+        const uint32_t at = rows + ((half * 4 + t) ^ g % 2 * 4) * 16;
+        first[half] = LoadShared16(at);
+        second[half] = LoadShared16(at + 8 * kPieceCols);
+      }
+      if (++read_slot == kSlots) read_slot = 0;
+      // Fills the slot of the piece before this one.
+      __syncwarp();
+      fill();
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int column = (first_piece + i) * kPieceCols + half * 64 + 16 * t;
+#pragma unroll
+        for (int n = 0; n < kTiles; ++n) {
+          uint4 b = make_uint4(0, 0, 0, 0);
+          if (n * 8 + g < p.tokens && column < cols) {
+            b = *reinterpret_cast<const uint4*>(x + (int64_t)(n * 8 + g) * x_stride + column);
+          }
+          MmaInt8(sums[n], first[half].x, second[half].x, first[half].y, second[half].y, b.x, b.y);
+          MmaInt8(sums[n], first[half].z, second[half].z, first[half].w, second[half].w, b.z, b.w);
         }
-        MmaInt8(sums[n], first.x, second.x, first.y, second.y, b.x, b.y);
-        MmaInt8(sums[n], first.z, second.z, first.w, second.w, b.z, b.w);
       }
     }
     if (warp < splits) {
@@ -199,7 +219,8 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
 template <typename T, int kTiles>
 cudaError_t Launch(Args args, int multiprocessors, cudaStream_t stream) {
   const CudaProduct& p = args.product;
-  const int splits = p.cols / 64 < kWarps ? p.cols / 64 : kWarps;
+  const int pieces = (p.cols + kPieceCols - 1) / kPieceCols;
+  const int splits = pieces < kWarps ? pieces : kWarps;
   const int tile_bytes = splits * 16 * PartialWidth(p.tokens) * (int)sizeof(int);
   const int tiles = (p.rows + 15) / 16;
   const int grid = tiles < multiprocessors ? tiles : multiprocessors;
@@ -227,7 +248,6 @@ cudaError_t Choose(const Args& args, int multiprocessors, cudaStream_t stream) {
 // One element a thread of a slab of products that lie in memory.
 template <typename T>
 __global__ void FinishSlab(const Args args, const int32_t* sums, int first_row, int row_count) {
-  GridDependencyLaunch();
   GridDependencyWait();
   const CudaProduct& p = args.product;
   const bool gate = IsGate(p.epilogue);
@@ -252,7 +272,6 @@ __global__ void FinishSlab(const Args args, const int32_t* sums, int first_row, 
 // A warp an element.
 __global__ void Sums(const int8_t* codes, int rows, const int8_t* x, int cols, int32_t* sums,
                      int stride) {
-  GridDependencyLaunch();
   GridDependencyWait();
   const int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
   const int64_t token = blockIdx.y;

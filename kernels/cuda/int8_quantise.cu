@@ -23,50 +23,11 @@ __device__ __forceinline__ float BlockMax(float value, float* scratch) {
   return most;
 }
 
-// One block of threads a token. The row passes through shared memory, normalised and in half.
-template <typename T>
-__global__ void __launch_bounds__(kThreads)
-    Quantise(const T* x, const float* norm_weight, float norm_eps, int cols,
-             CudaInt8Options options, CudaInt8Activations out) {
-  extern __shared__ __align__(16) unsigned char shared[];
-  __shared__ float scratch[2 * kThreads / 32];
-  GridDependencyLaunch();
-  const int64_t token = blockIdx.x;
-  T* const row = reinterpret_cast<T*>(shared);
-  GridDependencyWait();
-  if (norm_weight != nullptr) {
-    NormaliseRow(x + token * cols, norm_weight, norm_eps, cols, scratch, row);
-  } else {
-    for (int i = threadIdx.x; i < cols; i += kThreads) row[i] = x[token * cols + i];
-  }
-  __syncthreads();
-  float most = 0;
-  for (int i = threadIdx.x; i < cols; i += kThreads) {
-    const half value = FromFloat<half>(ToFloat(row[i]));
-    out.values[token * cols + i] = value;
-    const float magnitude = fabsf(__half2float(value));
-    if (options.threshold > 0 && magnitude >= options.threshold) {
-      out.flags[i] = 1;
-    } else {
-      most = fmaxf(most, magnitude);
-    }
-  }
-  most = BlockMax(most, scratch + kThreads / 32);
-  if (threadIdx.x == 0) out.absmax[token] = most;
-  const float scale = most > 0 ? __fdiv_rn(127.0f, most) : 0.0f;
-  for (int i = threadIdx.x; i < cols; i += kThreads) {
-    const float value = __half2float(FromFloat<half>(ToFloat(row[i])));
-    const bool outlier = options.threshold > 0 && fabsf(value) >= options.threshold;
-    out.codes[token * cols + i] = outlier ? 0 : (int8_t)__float2int_rn(value * scale);
-  }
-}
-
-// Lists the columns with a flag in their order, and clears the flags for the next product.
-__global__ void __launch_bounds__(kThreads) ListOutliers(int cols, CudaInt8Activations out) {
+// Lists the columns with a flag in their order, and clears the flags for the next product. One
+// block of threads.
+__device__ void ListFlags(int cols, const CudaInt8Activations& out) {
   __shared__ int counts[kThreads / 32];
   __shared__ int total;
-  GridDependencyLaunch();
-  GridDependencyWait();
   if (threadIdx.x == 0) total = 0;
   __syncthreads();
   for (int base = 0; base < cols; base += kThreads) {
@@ -86,9 +47,68 @@ __global__ void __launch_bounds__(kThreads) ListOutliers(int cols, CudaInt8Activ
   if (threadIdx.x == 0) *out.count = total;
 }
 
+// One block of threads a token. The row passes through shared memory, normalised.
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    Quantise(const T* x, const float* norm_weight, float norm_eps, int cols,
+             CudaInt8Options options, CudaInt8Activations out) {
+  extern __shared__ __align__(16) unsigned char shared[];
+  __shared__ float scratch[2 * kThreads / 32];
+  const int64_t token = blockIdx.x;
+  T* const row = reinterpret_cast<T*>(shared);
+  GridDependencyWait();
+  if (norm_weight != nullptr) {
+    NormaliseRow(x + token * cols, norm_weight, norm_eps, cols, scratch, row);
+  } else {
+    for (int i = threadIdx.x; i < cols; i += kThreads) row[i] = x[token * cols + i];
+  }
+  __syncthreads();
+  float most = 0;
+  bool found = false;
+  for (int i = threadIdx.x; i < cols; i += kThreads) {
+    const half value = FromFloat<half>(ToFloat(row[i]));
+    out.values[token * cols + i] = value;
+    const float magnitude = fabsf(__half2float(value));
+    if (options.threshold > 0 && magnitude >= options.threshold) {
+      out.flags[i] = 1;
+      found = true;
+    } else {
+      most = fmaxf(most, magnitude);
+    }
+  }
+  most = BlockMax(most, scratch + kThreads / 32);
+  if (threadIdx.x == 0) out.absmax[token] = most;
+  const float scale = most > 0 ? __fdiv_rn(127.0f, most) : 0.0f;
+  for (int i = threadIdx.x; i < cols; i += kThreads) {
+    const float value = __half2float(FromFloat<half>(ToFloat(row[i])));
+    const bool outlier = options.threshold > 0 && fabsf(value) >= options.threshold;
+    out.codes[token * cols + i] = outlier ? 0 : (int8_t)__float2int_rn(value * scale);
+  }
+  if (options.threshold <= 0) return;
+  // There are none as a rule, and then there is nothing to list.
+  if (gridDim.x > 1) {
+    if (found) *out.any = 1;
+  } else if (__syncthreads_or(found)) {
+    ListFlags(cols, out);
+  } else if (threadIdx.x == 0) {
+    *out.count = 0;
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) ListOutliers(int cols, CudaInt8Activations out) {
+  GridDependencyWait();
+  const bool any = *out.any != 0;
+  __syncthreads();
+  if (any) {
+    ListFlags(cols, out);
+    if (threadIdx.x == 0) *out.any = 0;
+  } else if (threadIdx.x == 0) {
+    *out.count = 0;
+  }
+}
+
 // Takes every token's values in outlier columns out of the integers.
 __global__ void ClearColumns(int tokens, int cols, CudaInt8Activations out) {
-  GridDependencyLaunch();
   GridDependencyWait();
   const int count = *out.count;
   for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < count * tokens;
@@ -107,7 +127,8 @@ cudaError_t Launch(const void* x, const float* norm_weight, float norm_eps, int 
   if (error != cudaSuccess) return error;
   error = LaunchPdl(Quantise<T>, dim3(tokens), dim3(kThreads), shared, stream,
                     static_cast<const T*>(x), norm_weight, norm_eps, cols, options, out);
-  if (error != cudaSuccess || options.threshold <= 0) return error;
+  // Of a single token the kernel lists them itself, and a column is an outlier for all tokens.
+  if (error != cudaSuccess || options.threshold <= 0 || tokens == 1) return error;
   error = LaunchPdl(ListOutliers, dim3(1), dim3(kThreads), 0, stream, cols, out);
   if (error != cudaSuccess || !options.per_batch) return error;
   return LaunchPdl(ClearColumns, dim3(32), dim3(256), 0, stream, tokens, cols, out);

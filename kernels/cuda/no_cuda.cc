@@ -7,7 +7,7 @@ namespace {
 absl::Status WithoutCuda(int device) {
   return absl::UnimplementedError(
       absl::StrCat("cuda:", device, ": this program was built without CUDA; install the CUDA ",
-                   "Toolkit (nvcc), build again with -DGANTRY_CUDA=ON, or take a CPU"));
+                   "Toolkit (nvcc), build again with -DGANTRY_CUDA=ON, or take --device=cpu"));
 }
 
 }  // namespace

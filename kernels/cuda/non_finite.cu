@@ -10,7 +10,6 @@ constexpr int kThreads = 256;
 
 template <typename T>
 __global__ void NonFiniteKernel(const T* x, int features, int32_t* non_finite) {
-  GridDependencyLaunch();
   GridDependencyWait();
   x += static_cast<int64_t>(blockIdx.x) * features;
   const bool vectors = features % 8 == 0 && IsAligned16(x);

@@ -12,7 +12,6 @@ template <typename T>
 __global__ void __launch_bounds__(kNormThreads)
     RmsNormKernel(const T* x, const float* weight, float eps, int features, T* out) {
   __shared__ float scratch[kNormThreads / 32];
-  GridDependencyLaunch();
   const int64_t at = static_cast<int64_t>(blockIdx.x) * features;
   GridDependencyWait();
   NormaliseRow(x + at, weight, eps, features, scratch, out + at);

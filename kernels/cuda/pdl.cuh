@@ -18,27 +18,20 @@ namespace gantry {
 //    otherwise the kernel could end before the one before it, and the one after it start too early.
 //  - Before that call it reads only what no kernel of the stream writes (weights), and writes
 //    nothing to global memory: what it would overwrite may still be read.
-//  - GridDependencyLaunch may come anywhere; it promises nothing about what was written so far.
 
-// Returns when the kernels before this one in the stream have ended and what they wrote is visible.
+// Returns when the kernels before this one in the stream have ended and what they wrote is visible;
+// then lets the next kernel's blocks start where there is room, once all blocks have come so far.
+// Not earlier: with a third kernel on the device there would be room for some multiprocessors only,
+// and blocks that pile up there make the kernel take twice the time.
 __device__ __forceinline__ void GridDependencyWait() {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
-// Lets the next kernel's blocks start where there is room, once all blocks of this one have called
-// it or ended.
-__device__ __forceinline__ void GridDependencyLaunch() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 
 // Whether the device launches programmatically and `kernel` was compiled for that: code made for an
-// older architecture would not wait. On the way, once a kernel, asks for all the shared memory that
-// a multiprocessor has: it changes how much it has only when it is idle, so kernels that ask for
-// different shares could not follow each other without a gap.
+// older architecture would not wait. Kernels of one signature are compiled for the same.
 template <typename Kernel>
 bool HasPdl(Kernel* kernel) {
   constexpr int kDevices = 64;
@@ -52,9 +45,7 @@ bool HasPdl(Kernel* kernel) {
     const bool yes =
         cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
         major >= 9 && cudaFuncGetAttributes(&attributes, kernel) == cudaSuccess &&
-        attributes.ptxVersion >= 90 &&
-        cudaFuncSetAttribute(kernel, cudaFuncAttributePreferredSharedMemoryCarveout,
-                             cudaSharedmemCarveoutMaxShared) == cudaSuccess;
+        attributes.ptxVersion >= 90;
     answer = yes ? 2 : 1;
     known[device].store(answer, std::memory_order_relaxed);
   }
@@ -71,11 +62,15 @@ cudaError_t LaunchPdl(void (*kernel)(Params...), dim3 grid, dim3 block, size_t s
   config.blockDim = block;
   config.dynamicSmemBytes = shared_bytes;
   config.stream = stream;
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  attribute.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &attribute;
-  config.numAttrs = HasPdl(kernel) ? 1 : 0;
+  cudaLaunchAttribute attributes[2] = {};
+  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[0].val.programmaticStreamSerializationAllowed = 1;
+  // A multiprocessor changes its share of shared memory only when it is idle, so kernels that ask
+  // for different shares could not overlap: all ask for the largest.
+  attributes[1].id = cudaLaunchAttributePreferredSharedMemoryCarveout;
+  attributes[1].val.sharedMemCarveout = cudaSharedmemCarveoutMaxShared;
+  config.attrs = attributes;
+  config.numAttrs = HasPdl(kernel) ? 2 : 0;
   return cudaLaunchKernelEx(&config, kernel, std::forward<Args>(args)...);
 }
 

@@ -44,7 +44,6 @@ __device__ __forceinline__ int Code(float x) {
 template <typename T, FourBit kKind>
 __global__ void FourBitKernel(const T* weights, int64_t count, int block_size, uint8_t* codes,
                               float* absmax) {
-  GridDependencyLaunch();
   const int lane = threadIdx.x % 32;
   const int64_t block = static_cast<int64_t>(blockIdx.x) * (kThreads / 32) + threadIdx.x / 32;
   const int64_t first = block * block_size;
@@ -75,7 +74,6 @@ __device__ __forceinline__ float AsHalf(T x) {
 template <typename T>
 __global__ void Int8Kernel(const T* weights, int cols, int8_t* codes, float* scb) {
   __shared__ float scratch[32];
-  GridDependencyLaunch();
   GridDependencyWait();
   const int64_t row = blockIdx.x;
   weights += row * cols;

@@ -8,7 +8,6 @@ namespace {
 constexpr int kThreads = 128;
 
 __global__ void RotationKernel(DeviceStep step) {
-  GridDependencyLaunch();
   const int at = blockIdx.x * kThreads + threadIdx.x;
   const int row = at / step.half_rotary;
   const int i = at - row * step.half_rotary;

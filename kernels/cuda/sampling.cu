@@ -51,7 +51,6 @@ __global__ void __launch_bounds__(kScanThreads) ScanKernel(CudaSampling sampling
   __shared__ int counts[2 * kScanThreads / 32];
   __shared__ int kept;
 
-  GridDependencyLaunch();
   GridDependencyWait();
   const SampleJob job = sampling.jobs[first_job + blockIdx.y];
   const int vocab = static_cast<int>(sampling.vocab);
@@ -291,7 +290,6 @@ __global__ void __launch_bounds__(kFinishThreads)
   __shared__ int kept_counts[kMostChunks];
   __shared__ SampleOutcome outcome;
 
-  GridDependencyLaunch();
   GridDependencyWait();
   const SampleJob job = sampling.jobs[first_job + blockIdx.x];
   const int chunks = ChunksOf(sampling.vocab);

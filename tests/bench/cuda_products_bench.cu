@@ -13,6 +13,7 @@
 
 #include "kernels/cuda/four_bit.h"
 #include "kernels/cuda/four_bit_codes.cuh"
+#include "kernels/cuda/int8.h"
 
 namespace gantry {
 namespace {
@@ -234,6 +235,69 @@ void Run(const Shape& shape, int tokens, double bandwidth, cudaStream_t stream) 
   Free(d);
 }
 
+// The product alone, and with the quantisation of the activations before it.
+void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stream) {
+  Data d = Make({16, shape.cols, false}, tokens, stream);
+  const size_t count = (size_t)shape.rows * shape.cols;
+  const int copies = std::max<int>(4, kRotatedBytes / count + 1);
+  std::vector<CudaInt8Weights> weights(copies);
+  for (CudaInt8Weights& w : weights) {
+    w.rows = shape.rows;
+    w.cols = shape.cols;
+    w.codes = Allocate<int8_t>(count);
+    w.scb = Allocate<float>(shape.rows);
+    RandomBytes<<<GridFor(count), 256, 0, stream>>>(reinterpret_cast<uint8_t*>(w.codes), count, 7);
+    RandomFloats<<<GridFor(shape.rows), 256, 0, stream>>>(w.scb, shape.rows, 0.01f, 0.06f, 5);
+  }
+  CudaInt8Activations x;
+  x.codes = Allocate<int8_t>((size_t)tokens * shape.cols);
+  x.absmax = Allocate<float>(tokens);
+  x.values = Allocate<half>((size_t)tokens * shape.cols);
+  x.count = Allocate<int32_t>(2 * shape.cols + 2);
+  x.any = x.count + 1;
+  x.flags = x.any + 1;
+  x.columns = x.flags + shape.cols;
+  Check(cudaMemset(x.count, 0, (2 * shape.cols + 2) * sizeof(int32_t)), "clear");
+  __nv_bfloat16* const out = Allocate<__nv_bfloat16>((size_t)tokens * shape.rows);
+  CudaProduct p;
+  p.type = CudaType::kBFloat16;
+  p.out = out;
+  p.tokens = tokens;
+  p.rows = shape.rows;
+  p.cols = shape.cols;
+  p.epilogue = shape.gated ? CudaEpilogue::kSiluGate : CudaEpilogue::kNone;
+  const CudaInt8Options options;
+  const auto quantise = [&] {
+    Check(Int8Quantise(p.type, d.x, d.norm, 1e-5f, tokens, shape.cols, options, x, stream),
+          "quantise");
+  };
+  quantise();
+  const auto multiply = [&](int i) {
+    Check(Int8Product(weights[i % copies], x, options, p, 132, stream), "product");
+  };
+  const double bare = MedianSeconds(stream, copies, multiply);
+  const double both = MedianSeconds(stream, copies, [&](int i) {
+    quantise();
+    multiply(i);
+  });
+  std::printf(
+      "int8 %6dx%-6d %-5s M=%-3d %8.2f us %6.2f TB/s %5.2f of read, with norm and quantisation "
+      "%8.2f us\n",
+      shape.rows, shape.cols, shape.gated ? "gated" : "", tokens, bare * 1e6, count / bare * 1e-12,
+      count / bare / bandwidth, both * 1e6);
+  std::fflush(stdout);
+  for (CudaInt8Weights& w : weights) {
+    cudaFree(w.codes);
+    cudaFree(w.scb);
+  }
+  cudaFree(x.codes);
+  cudaFree(x.absmax);
+  cudaFree(x.values);
+  cudaFree(x.count);
+  cudaFree(out);
+  Free(d);
+}
+
 }  // namespace
 }  // namespace gantry
 
@@ -255,5 +319,8 @@ int main(int argc, char** argv) {
       if (quick && tokens != 1 && tokens != 8 && tokens != 32) continue;
       Run(shape, tokens, bandwidth, stream);
     }
+  }
+  for (const Shape& shape : shapes) {
+    for (int tokens : {1, 8, 32}) RunInt8(shape, tokens, bandwidth, stream);
   }
 }
