@@ -13,11 +13,12 @@ constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
 // Pieces of 16 rows and 128 columns that a warp has asked for or holds. A row's 128 bytes lie
 // together; of odd rows the halves are swapped, so that two rows lie in different banks.
-constexpr int kSlots = 3;
+constexpr int kSlots = 4;
 constexpr int kPieceCols = 128;
 constexpr int kPieceBytes = 16 * kPieceCols;
 constexpr int kMostSharedX = 96 << 10;
-constexpr int kMostPartials = 8 << 10;
+constexpr int kMostPartials = 32 << 10;
+constexpr int kLeastShared = 116 << 10;  // as there
 constexpr int kRowPadding = 16;  // bytes
 
 struct Args {
@@ -230,7 +231,8 @@ cudaError_t Launch(Args args, int multiprocessors, cudaStream_t stream) {
   args.x_offset = kWarps * kSlots * kPieceBytes + (args.slots * tile_bytes + 15) / 16 * 16;
   const int x_bytes = p.tokens * (p.cols + kRowPadding);
   args.shared_x = x_bytes <= kMostSharedX;
-  const int bytes = args.x_offset + (args.shared_x ? x_bytes : 0);
+  int bytes = args.x_offset + (args.shared_x ? x_bytes : 0);
+  if (bytes < kLeastShared) bytes = kLeastShared;
   const auto kernel = Multiply<T, kTiles>;
   const cudaError_t allowed =
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
