@@ -21,6 +21,7 @@ constexpr size_t kCublasWorkspaceBytes = size_t{32} << 20;
 // Dequantised weights of a slab: small enough that they are still in the second cache when they are
 // multiplied.
 constexpr int64_t kSlabBytes = int64_t{32} << 20;
+constexpr int kLanes = 32;
 // Rows of an int8 slab, whose sums take 4 bytes a token.
 constexpr int64_t kInt8SlabRows = 4096;
 // Tokens that a product of a library is always made with where its order of sums must not depend
@@ -123,10 +124,11 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
   GANTRY_RETURN_IF_ERROR(Grow(tokens * needs_.slab_rows * sizeof(float), &sums_, &moved));
   if (needs_.int8_cols > 0) {
     const size_t count = tokens * needs_.int8_cols;
+    GANTRY_RETURN_IF_ERROR(Grow(tokens * kInt8SlabRows * sizeof(float), &extra_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count, &int8_codes_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count * sizeof(half), &int8_values_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(tokens * sizeof(float), &int8_absmax_, &moved));
-    const size_t columns = (2 * needs_.int8_cols + 2) * sizeof(int32_t);
+    const size_t columns = (2 * needs_.int8_cols + 2 + kLanes + 1) * sizeof(int32_t);
     if (int8_columns_ == nullptr || int8_columns_->bytes() < columns) {
       GANTRY_RETURN_IF_ERROR(Grow(columns, &int8_columns_, &moved));
       GANTRY_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(int8_columns_->data(), 0, columns, stream_),
@@ -140,8 +142,8 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
 size_t CudaProducts::scratch_bytes() const {
   size_t bytes = cublas_workspace_->bytes();
   for (const std::unique_ptr<CudaBuffer>* buffer :
-       {&normalised_, &converted_, &slab_, &sums_, &int8_codes_, &int8_values_, &int8_absmax_,
-        &int8_columns_}) {
+       {&normalised_, &converted_, &slab_, &sums_, &extra_, &int8_codes_, &int8_values_,
+        &int8_absmax_, &int8_columns_}) {
     if (*buffer != nullptr) bytes += (*buffer)->bytes();
   }
   return bytes;
@@ -153,7 +155,16 @@ absl::Status CudaProducts::Run(const CudaMatrix& weight, const CudaProduct& prod
     case CudaMatrix::Layout::kFourBit:
       return RunFourBit(weight, product);
     case CudaMatrix::Layout::kInt8:
-      return RunInt8(weight, product);
+      if (!deterministic_ || product.tokens <= kInt8MaxTokens ||
+          weight.format().outliers_per_batch) {
+        return RunInt8(weight, product);
+      }
+      // Outliers of more tokens are summed in another order.
+      for (int first = 0; first < product.tokens; first += kInt8MaxTokens) {
+        const int tokens = std::min(product.tokens - first, kInt8MaxTokens);
+        GANTRY_RETURN_IF_ERROR(RunInt8(weight, Some(product, first, tokens)));
+      }
+      return absl::OkStatus();
     case CudaMatrix::Layout::kDense:
     case CudaMatrix::Layout::kTensors:
       break;
@@ -210,7 +221,8 @@ absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& 
   x.values = int8_values_->as<half>();
   x.count = int8_columns_->as<int32_t>();
   x.any = x.count + 1;
-  x.flags = x.any + 1;
+  x.starts = x.any + 1;
+  x.flags = x.starts + kLanes + 1;
   x.columns = x.flags + reserved_int8_cols_;
   GANTRY_RETURN_IF_CUDA_ERROR(
       Int8Quantise(product.type, product.x, product.norm_weight, product.norm_eps, product.tokens,
@@ -227,6 +239,7 @@ absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& 
   const int64_t height = gated ? product.rows / 2 : product.rows;
   const int64_t most = gated ? SlabRows(weight) / 2 : SlabRows(weight);
   int32_t* const sums = sums_->as<int32_t>();
+  float* const extra = extra_->as<float>();
   for (int64_t first = 0; first < height; first += most) {
     const int64_t rows = std::min(most, height - first);
     const int64_t stride = gated ? 2 * rows : rows;
@@ -234,9 +247,15 @@ absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& 
       const int8_t* const codes = weight.int8().codes + (first + half * height) * product.cols;
       GANTRY_RETURN_IF_ERROR(MultiplyInt8(codes, rows, x.codes, product.tokens, product.cols,
                                           sums + half * rows, stride));
+      GANTRY_RETURN_IF_CUDA_ERROR(
+          Int8Outliers(weight.int8(), x, options, product.tokens,
+                       static_cast<int>(first + half * height), static_cast<int>(rows),
+                       extra + half * rows, static_cast<int>(stride), device_.compute_capability,
+                       stream_),
+          "an int8 product");
     }
     GANTRY_RETURN_IF_CUDA_ERROR(
-        Int8Finish(weight.int8(), x, options, product, sums, static_cast<int>(first),
+        Int8Finish(weight.int8(), x, options, product, sums, extra, static_cast<int>(first),
                    static_cast<int>(stride), stream_),
         "an int8 product");
   }

@@ -78,6 +78,7 @@ class CudaProducts {
   std::unique_ptr<CudaBuffer> converted_;   // the same
   std::unique_ptr<CudaBuffer> slab_;
   std::unique_ptr<CudaBuffer> sums_;
+  std::unique_ptr<CudaBuffer> extra_;  // outliers' part of int8 slabs
   std::unique_ptr<CudaBuffer> int8_codes_;
   std::unique_ptr<CudaBuffer> int8_values_;
   std::unique_ptr<CudaBuffer> int8_absmax_;

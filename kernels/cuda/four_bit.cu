@@ -19,8 +19,8 @@ constexpr int kWarps = kThreads / 32;
 // Pieces of weights that a warp has asked for or holds.
 constexpr int kSlots = 6;
 constexpr int kTableBytes = 256 * 32 * 4;
-// More than half of a multiprocessor's, so that it takes one block. Where there is room for two, the
-// blocks of a kernel that starts beside attention pile up on some multiprocessors, and the next
+// More than half of a multiprocessor's, so that it takes one block. Where there is room for two,
+// the blocks of a kernel that starts beside attention pile up on some multiprocessors, and the next
 // kernels inherit that: a layer of Llama-3-8B took 25 us more on an H100.
 constexpr int kLeastShared = 116 << 10;
 // Of the activations in shared memory; larger ones are read through the first cache.

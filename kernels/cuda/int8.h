@@ -22,6 +22,9 @@ struct CudaInt8Weights {
   int cols = 0;
 };
 
+// Tokens that Int8Product takes at once.
+inline constexpr int kInt8MaxTokens = 32;
+
 // Quantised activations of some tokens, and buffers beside them.
 struct CudaInt8Activations {
   int8_t* codes = nullptr;  // [tokens, cols]; 0 for an outlier
@@ -29,9 +32,13 @@ struct CudaInt8Activations {
   half* values = nullptr;   // [tokens, cols]: all of them before they are quantised
   // Columns with an outlier of any token. Int8Quantise lists them by way of `any` and `flags`,
   // which are 0 before it and after it.
-  int32_t* any = nullptr;      // [1]
-  int32_t* flags = nullptr;    // [cols], 0 before
-  int32_t* columns = nullptr;  // [cols], ascending
+  int32_t* any = nullptr;    // [1]
+  int32_t* flags = nullptr;  // [cols], 0 before
+  // Up to kInt8MaxTokens they are listed by column % 32 and then ascending, the first of each 32 in
+  // `starts`, so that a lane sums its own in an order that other tokens' outliers do not change;
+  // of more tokens ascending.
+  int32_t* columns = nullptr;  // [cols]
+  int32_t* starts = nullptr;   // [33]
   int32_t* count = nullptr;    // [1]
 };
 
@@ -48,8 +55,6 @@ cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight,
                          int tokens, int cols, const CudaInt8Options& options,
                          const CudaInt8Activations& out, cudaStream_t stream);
 
-// Tokens that Int8Product takes at once.
-inline constexpr int kInt8MaxTokens = 32;
 bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute_capability);
 // out = epilogue(x W^T + bias) for quantised x; product.x and its norm are not looked at.
 cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activations& x,
@@ -61,12 +66,20 @@ cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activation
 cudaError_t Int8Sums(const int8_t* codes, int rows, const int8_t* x, int tokens, int cols,
                      int32_t* sums, int stride, cudaStream_t stream);
 
+// extra = the outliers' part of the product of many tokens with rows [first_row, first_row + rows):
+// [tokens, rows] floats, rows `stride` apart. Leaves it as it is when there are no outliers.
+cudaError_t Int8Outliers(const CudaInt8Weights& weights, const CudaInt8Activations& x,
+                         const CudaInt8Options& options, int tokens, int first_row, int rows,
+                         float* extra, int stride, int compute_capability, cudaStream_t stream);
+
 // What follows a product of integers that a library made: sums, [tokens, row_count], hold the
-// product with rows [first_row, first_row + row_count) of the weight; for a gate row_count is even
-// and they are row_count / 2 of its rows from first_row on, then as many of the up-projection.
+// product with rows [first_row, first_row + row_count) of the weight, and extra the outliers' part;
+// for a gate row_count is even and they are row_count / 2 of its rows from first_row on, then as
+// many of the up-projection.
 cudaError_t Int8Finish(const CudaInt8Weights& weights, const CudaInt8Activations& x,
                        const CudaInt8Options& options, const CudaProduct& product,
-                       const int32_t* sums, int first_row, int row_count, cudaStream_t stream);
+                       const int32_t* sums, const float* extra, int first_row, int row_count,
+                       cudaStream_t stream);
 
 }  // namespace gantry
 

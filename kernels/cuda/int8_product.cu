@@ -13,13 +13,13 @@ constexpr int kThreads = 512;
 constexpr int kWarps = kThreads / 32;
 // Pieces of 16 rows and 128 columns that a warp has asked for or holds. A row's 128 bytes lie
 // together; of odd rows the halves are swapped, so that two rows lie in different banks.
-constexpr int kSlots = 4;
+constexpr int kSlots = 3;
 constexpr int kPieceCols = 128;
 constexpr int kPieceBytes = 16 * kPieceCols;
-constexpr int kMostSharedX = 96 << 10;
+constexpr int kMostSharedX = 80 << 10;
 constexpr int kMostPartials = 32 << 10;
 constexpr int kLeastShared = 116 << 10;  // as there
-constexpr int kRowPadding = 16;  // bytes
+constexpr int kRowPadding = 16;          // bytes
 
 struct Args {
   CudaInt8Weights weights;
@@ -27,6 +27,7 @@ struct Args {
   CudaInt8Options options;
   CudaProduct product;
   int slots;
+  int extra_offset;  // in shared memory
   int x_offset;
   bool shared_x;
 };
@@ -58,8 +59,41 @@ __device__ __forceinline__ int RowOf(const CudaProduct& product, int tile, int p
 // As in four_bit.cu.
 __host__ __device__ constexpr int PartialWidth(int tokens) { return tokens | 1; }
 
+// extra = the outliers' part of some tiles, [tiles * 16, tokens]. A warp a row, a lane the columns
+// that are its own. Requires at least one outlier.
+template <int kTiles>
+__device__ void SumOutliers(const Args& args, int first, int tiles, float* extra) {
+  const CudaProduct& p = args.product;
+  const int lane = threadIdx.x % 32;
+  const int begin = args.x.starts[lane];
+  const int end = args.x.starts[lane + 1];
+  for (int i = threadIdx.x / 32; i < tiles * 16; i += kWarps) {
+    const int row = RowOf(p, first + i / 16, i % 16);
+    float sums[kTiles * 8] = {};
+    for (int at = begin; at < end; ++at) {
+      const int column = args.x.columns[at];
+      const float weight = OutlierWeight(args.weights, row, column);
+#pragma unroll
+      for (int token = 0; token < kTiles * 8; ++token) {
+        if (token >= p.tokens) break;
+        sums[token] =
+            fmaf(OutlierValue(args.x, p.cols, args.options, token, column), weight, sums[token]);
+      }
+    }
+#pragma unroll
+    for (int token = 0; token < kTiles * 8; ++token) {
+      if (token >= p.tokens) break;
+      for (int offset = 16; offset > 0; offset /= 2) {
+        sums[token] += __shfl_xor_sync(~0u, sums[token], offset);
+      }
+      if (lane == 0) extra[i * p.tokens + token] = sums[token];
+    }
+  }
+}
+
 template <typename T>
-__device__ void Finish(const Args& args, const int* partials, int first, int tiles, int splits) {
+__device__ void Finish(const Args& args, const int* partials, const float* extra, int first,
+                       int tiles, int splits) {
   const CudaProduct& p = args.product;
   const bool gate = IsGate(p.epilogue);
   const int height = gate ? 8 : 16;
@@ -68,6 +102,9 @@ __device__ void Finish(const Args& args, const int* partials, int first, int til
     const int at_row = i % height;
     const int tile = i / height % tiles;
     const int token = i / height / tiles;
+    const auto extra_of = [&](int row) {
+      return extra == nullptr ? 0.0f : extra[(tile * 16 + row) * p.tokens + token];
+    };
     const int width = PartialWidth(p.tokens);
     const int* at = partials + (tile * splits * 16 + at_row) * width + token;
     const int stride = 16 * width;
@@ -79,14 +116,15 @@ __device__ void Finish(const Args& args, const int* partials, int first, int til
       const int row = (first + tile) * 8 + at_row;
       const int half_rows = p.rows / 2;
       static_cast<T*>(p.out)[(int64_t)token * half_rows + row] = GateElement<T>(
-          p.epilogue, Int8Element(args.weights, args.x, args.options, p.bias, token, row, sum),
-          Int8Element(args.weights, args.x, args.options, p.bias, token, half_rows + row, up));
+          p.epilogue, Int8Element(args.weights, args.x, p.bias, token, row, sum, extra_of(at_row)),
+          Int8Element(args.weights, args.x, p.bias, token, half_rows + row, up,
+                      extra_of(at_row + 8)));
       continue;
     }
     const int row = (first + tile) * 16 + at_row;
     if (row >= p.rows) continue;
     StoreElement<T>(p, (int64_t)token * p.rows + row,
-                    Int8Element(args.weights, args.x, args.options, p.bias, token, row, sum));
+                    Int8Element(args.weights, args.x, p.bias, token, row, sum, extra_of(at_row)));
   }
 }
 
@@ -146,6 +184,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   for (int i = 0; i < kSlots - 1; ++i) fill();
 
   GridDependencyWait();
+  const bool any_outliers = args.options.threshold > 0 && *args.x.count > 0;
   const int8_t* x = args.x.codes;
   int x_stride = cols;
   if (args.shared_x) {
@@ -209,8 +248,13 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
       }
     }
     if (++slot == args.slots || tile + 1 == tiles) {
+      float* extra = nullptr;
+      if (any_outliers) {
+        extra = reinterpret_cast<float*>(shared + args.extra_offset);
+        SumOutliers<kTiles>(args, first_tile + tile + 1 - slot, slot, extra);
+      }
       __syncthreads();
-      Finish<T>(args, partials, first_tile + tile + 1 - slot, slot, splits);
+      Finish<T>(args, partials, extra, first_tile + tile + 1 - slot, slot, splits);
       __syncthreads();
       slot = 0;
     }
@@ -228,7 +272,8 @@ cudaError_t Launch(Args args, int multiprocessors, cudaStream_t stream) {
   const int most_tiles = (tiles + grid - 1) / grid;
   args.slots = kMostPartials / tile_bytes < 1 ? 1 : kMostPartials / tile_bytes;
   if (args.slots > most_tiles) args.slots = most_tiles;
-  args.x_offset = kWarps * kSlots * kPieceBytes + (args.slots * tile_bytes + 15) / 16 * 16;
+  args.extra_offset = kWarps * kSlots * kPieceBytes + (args.slots * tile_bytes + 15) / 16 * 16;
+  args.x_offset = args.extra_offset + args.slots * 16 * p.tokens * (int)sizeof(float);
   const int x_bytes = p.tokens * (p.cols + kRowPadding);
   args.shared_x = x_bytes <= kMostSharedX;
   int bytes = args.x_offset + (args.shared_x ? x_bytes : 0);
@@ -249,7 +294,8 @@ cudaError_t Choose(const Args& args, int multiprocessors, cudaStream_t stream) {
 
 // One element a thread of a slab of products that lie in memory.
 template <typename T>
-__global__ void FinishSlab(const Args args, const int32_t* sums, int first_row, int row_count) {
+__global__ void FinishSlab(const Args args, const int32_t* sums, const float* extra, int first_row,
+                           int row_count) {
   GridDependencyWait();
   const CudaProduct& p = args.product;
   const bool gate = IsGate(p.epilogue);
@@ -257,17 +303,19 @@ __global__ void FinishSlab(const Args args, const int32_t* sums, int first_row, 
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   const int token = blockIdx.y;
   if (i >= width) return;
-  const int32_t* const at = sums + (int64_t)token * row_count + i;
+  const bool any_outliers = args.options.threshold > 0 && *args.x.count > 0;
   const int row = first_row + i;
-  const float value = Int8Element(args.weights, args.x, args.options, p.bias, token, row, at[0]);
+  const auto element = [&](int at, int of_row) {
+    const int64_t from = (int64_t)token * row_count + at;
+    return Int8Element(args.weights, args.x, p.bias, token, of_row, sums[from],
+                       any_outliers ? extra[from] : 0.0f);
+  };
   if (gate) {
     const int half_rows = p.rows / 2;
-    const float up =
-        Int8Element(args.weights, args.x, args.options, p.bias, token, half_rows + row, at[width]);
     static_cast<T*>(p.out)[(int64_t)token * half_rows + row] =
-        GateElement<T>(p.epilogue, value, up);
+        GateElement<T>(p.epilogue, element(i, row), element(width + i, half_rows + row));
   } else {
-    StoreElement<T>(p, (int64_t)token * p.rows + row, value);
+    StoreElement<T>(p, (int64_t)token * p.rows + row, element(i, row));
   }
 }
 
@@ -287,11 +335,11 @@ __global__ void Sums(const int8_t* codes, int rows, const int8_t* x, int cols, i
 }
 
 template <typename T>
-cudaError_t LaunchSlab(const Args& args, const int32_t* sums, int first_row, int row_count,
-                       cudaStream_t stream) {
+cudaError_t LaunchSlab(const Args& args, const int32_t* sums, const float* extra, int first_row,
+                       int row_count, cudaStream_t stream) {
   const int width = IsGate(args.product.epilogue) ? row_count / 2 : row_count;
   return LaunchPdl(FinishSlab<T>, dim3((width + 255) / 256, args.product.tokens), dim3(256), 0,
-                   stream, args, sums, first_row, row_count);
+                   stream, args, sums, extra, first_row, row_count);
 }
 
 }  // namespace
@@ -304,7 +352,7 @@ bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute
 cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activations& x,
                         const CudaInt8Options& options, const CudaProduct& product,
                         int multiprocessors, cudaStream_t stream) {
-  const Args args = {weights, x, options, product, 0, 0, false};
+  const Args args = {weights, x, options, product, 0, 0, 0, false};
   switch (product.type) {
     case CudaType::kFloat:
       return Choose<float>(args, multiprocessors, stream);
@@ -324,17 +372,18 @@ cudaError_t Int8Sums(const int8_t* codes, int rows, const int8_t* x, int tokens,
 
 cudaError_t Int8Finish(const CudaInt8Weights& weights, const CudaInt8Activations& x,
                        const CudaInt8Options& options, const CudaProduct& product,
-                       const int32_t* sums, int first_row, int row_count, cudaStream_t stream) {
-  const Args args = {weights, x, options, product, 0, 0, false};
+                       const int32_t* sums, const float* extra, int first_row, int row_count,
+                       cudaStream_t stream) {
+  const Args args = {weights, x, options, product, 0, 0, 0, false};
   switch (product.type) {
     case CudaType::kFloat:
-      return LaunchSlab<float>(args, sums, first_row, row_count, stream);
+      return LaunchSlab<float>(args, sums, extra, first_row, row_count, stream);
     case CudaType::kHalf:
-      return LaunchSlab<half>(args, sums, first_row, row_count, stream);
+      return LaunchSlab<half>(args, sums, extra, first_row, row_count, stream);
     case CudaType::kBFloat16:
       break;
   }
-  return LaunchSlab<__nv_bfloat16>(args, sums, first_row, row_count, stream);
+  return LaunchSlab<__nv_bfloat16>(args, sums, extra, first_row, row_count, stream);
 }
 
 }  // namespace gantry

@@ -23,10 +23,12 @@ __device__ __forceinline__ float BlockMax(float value, float* scratch) {
   return most;
 }
 
-// Lists the columns with a flag in their order, and clears the flags for the next product. One
+constexpr int kWarps = kThreads / 32;
+
+// Lists the columns with a flag in ascending order, and clears the flags for the next product. One
 // block of threads.
-__device__ void ListFlags(int cols, const CudaInt8Activations& out) {
-  __shared__ int counts[kThreads / 32];
+__device__ void ListAscending(int cols, const CudaInt8Activations& out) {
+  __shared__ int counts[kWarps];
   __shared__ int total;
   if (threadIdx.x == 0) total = 0;
   __syncthreads();
@@ -47,13 +49,52 @@ __device__ void ListFlags(int cols, const CudaInt8Activations& out) {
   if (threadIdx.x == 0) *out.count = total;
 }
 
+// The same by column % 32 and then ascending: a lane looks at its own columns, each warp at a share
+// of them.
+__device__ void ListByLane(int cols, const CudaInt8Activations& out) {
+  __shared__ int counts[kWarps][32];
+  __shared__ int starts[33];
+  const int lane = threadIdx.x % 32;
+  const int warp = threadIdx.x / 32;
+  const int share = ((cols + 31) / 32 + kWarps - 1) / kWarps * 32;
+  const int begin = warp * share + lane;
+  const int end = min(cols, (warp + 1) * share);
+  int found = 0;
+  for (int i = begin; i < end; i += 32) found += out.flags[i] != 0;
+  counts[warp][lane] = found;
+  __syncthreads();
+  if (warp == 0) {
+    int total = 0;
+    for (int i = 0; i < kWarps; ++i) total += counts[i][lane];
+    int sum = total;
+    for (int offset = 1; offset < 32; offset *= 2) {
+      const int below = __shfl_up_sync(~0u, sum, offset);
+      if (lane >= offset) sum += below;
+    }
+    starts[lane] = sum - total;
+    out.starts[lane] = sum - total;
+    if (lane == 31) {
+      out.starts[32] = sum;
+      *out.count = sum;
+    }
+  }
+  __syncthreads();
+  int at = starts[lane];
+  for (int i = 0; i < warp; ++i) at += counts[i][lane];
+  for (int i = begin; i < end; i += 32) {
+    if (out.flags[i] == 0) continue;
+    out.flags[i] = 0;
+    out.columns[at++] = i;
+  }
+}
+
 // One block of threads a token. The row passes through shared memory, normalised.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     Quantise(const T* x, const float* norm_weight, float norm_eps, int cols,
              CudaInt8Options options, CudaInt8Activations out) {
   extern __shared__ __align__(16) unsigned char shared[];
-  __shared__ float scratch[2 * kThreads / 32];
+  __shared__ float scratch[2 * kWarps];
   const int64_t token = blockIdx.x;
   T* const row = reinterpret_cast<T*>(shared);
   GridDependencyWait();
@@ -76,7 +117,7 @@ __global__ void __launch_bounds__(kThreads)
       most = fmaxf(most, magnitude);
     }
   }
-  most = BlockMax(most, scratch + kThreads / 32);
+  most = BlockMax(most, scratch + kWarps);
   if (threadIdx.x == 0) out.absmax[token] = most;
   const float scale = most > 0 ? __fdiv_rn(127.0f, most) : 0.0f;
   for (int i = threadIdx.x; i < cols; i += kThreads) {
@@ -89,18 +130,23 @@ __global__ void __launch_bounds__(kThreads)
   if (gridDim.x > 1) {
     if (found) *out.any = 1;
   } else if (__syncthreads_or(found)) {
-    ListFlags(cols, out);
+    ListByLane(cols, out);
   } else if (threadIdx.x == 0) {
     *out.count = 0;
   }
 }
 
-__global__ void __launch_bounds__(kThreads) ListOutliers(int cols, CudaInt8Activations out) {
+__global__ void __launch_bounds__(kThreads)
+    ListOutliers(int tokens, int cols, CudaInt8Activations out) {
   GridDependencyWait();
   const bool any = *out.any != 0;
   __syncthreads();
   if (any) {
-    ListFlags(cols, out);
+    if (tokens <= kInt8MaxTokens) {
+      ListByLane(cols, out);
+    } else {
+      ListAscending(cols, out);
+    }
     if (threadIdx.x == 0) *out.any = 0;
   } else if (threadIdx.x == 0) {
     *out.count = 0;
@@ -129,7 +175,7 @@ cudaError_t Launch(const void* x, const float* norm_weight, float norm_eps, int 
                     static_cast<const T*>(x), norm_weight, norm_eps, cols, options, out);
   // Of a single token the kernel lists them itself, and a column is an outlier for all tokens.
   if (error != cudaSuccess || options.threshold <= 0 || tokens == 1) return error;
-  error = LaunchPdl(ListOutliers, dim3(1), dim3(kThreads), 0, stream, cols, out);
+  error = LaunchPdl(ListOutliers, dim3(1), dim3(kThreads), 0, stream, tokens, cols, out);
   if (error != cudaSuccess || !options.per_batch) return error;
   return LaunchPdl(ClearColumns, dim3(32), dim3(256), 0, stream, tokens, cols, out);
 }

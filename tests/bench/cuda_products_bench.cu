@@ -253,11 +253,12 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
   x.codes = Allocate<int8_t>((size_t)tokens * shape.cols);
   x.absmax = Allocate<float>(tokens);
   x.values = Allocate<half>((size_t)tokens * shape.cols);
-  x.count = Allocate<int32_t>(2 * shape.cols + 2);
+  x.count = Allocate<int32_t>(2 * shape.cols + 35);
   x.any = x.count + 1;
-  x.flags = x.any + 1;
+  x.starts = x.any + 1;
+  x.flags = x.starts + 33;
   x.columns = x.flags + shape.cols;
-  Check(cudaMemset(x.count, 0, (2 * shape.cols + 2) * sizeof(int32_t)), "clear");
+  Check(cudaMemset(x.count, 0, (2 * shape.cols + 35) * sizeof(int32_t)), "clear");
   __nv_bfloat16* const out = Allocate<__nv_bfloat16>((size_t)tokens * shape.rows);
   CudaProduct p;
   p.type = CudaType::kBFloat16;
