@@ -182,6 +182,8 @@ run_sanitizer() {
       part=(GTEST_TOTAL_SHARDS=8 GTEST_SHARD_INDEX=0)
     fi
     for program in "$bundle"/bin/*cuda*_test; do
+      # It launches nothing, which compute-sanitizer takes for a failure.
+      [[ $program != *_cublas_test ]] || continue
       gtest sanitizer "$tool $(basename "$program")" "$seconds" env GANTRY_REQUIRE_GPU=1 "${part[@]}" \
         compute-sanitizer --tool "$tool" --error-exitcode 9 "$program" --gtest_filter="$filter"
     done

@@ -128,7 +128,10 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
     GANTRY_RETURN_IF_ERROR(Grow(count, &int8_codes_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count * sizeof(half), &int8_values_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(tokens * sizeof(float), &int8_absmax_, &moved));
-    const size_t columns = (2 * needs_.int8_cols + 2 + kLanes + 1) * sizeof(int32_t);
+    // The lists, as RunInt8 lays them out.
+    const size_t columns =
+        (2 + kInt8MaxTokens * (kLanes + 1) + (kInt8MaxTokens + 1) * needs_.int8_cols) *
+        sizeof(int32_t);
     if (int8_columns_ == nullptr || int8_columns_->bytes() < columns) {
       GANTRY_RETURN_IF_ERROR(Grow(columns, &int8_columns_, &moved));
       GANTRY_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(int8_columns_->data(), 0, columns, stream_),
@@ -222,15 +225,19 @@ absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& 
   x.count = int8_columns_->as<int32_t>();
   x.any = x.count + 1;
   x.starts = x.any + 1;
-  x.flags = x.starts + kLanes + 1;
+  x.flags = x.starts + kInt8MaxTokens * (kLanes + 1);
   x.columns = x.flags + reserved_int8_cols_;
+  const bool few = SupportsInt8Product(product.rows, product.cols, product.tokens,
+                                       IsGate(product.epilogue), device_.compute_capability);
+  const CudaInt8Lists lists = !few                ? CudaInt8Lists::kAscending
+                              : options.per_batch ? CudaInt8Lists::kAllTokens
+                                                  : CudaInt8Lists::kEachToken;
   GANTRY_RETURN_IF_CUDA_ERROR(
       Int8Quantise(product.type, product.x, product.norm_weight, product.norm_eps, product.tokens,
-                   product.cols, options, x, stream_),
+                   product.cols, options, lists, x, stream_),
       "quantising activations");
   const bool gated = IsGate(product.epilogue);
-  if (SupportsInt8Product(product.rows, product.cols, product.tokens, gated,
-                          device_.compute_capability)) {
+  if (few) {
     return CudaStatus(
         Int8Product(weight.int8(), x, options, product, device_.multiprocessors, stream_),
         "an int8 product");

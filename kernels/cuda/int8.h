@@ -30,16 +30,14 @@ struct CudaInt8Activations {
   int8_t* codes = nullptr;  // [tokens, cols]; 0 for an outlier
   float* absmax = nullptr;  // [tokens], of what is no outlier
   half* values = nullptr;   // [tokens, cols]: all of them before they are quantised
-  // Columns with an outlier of any token. Int8Quantise lists them by way of `any` and `flags`,
-  // which are 0 before it and after it.
+  // Outlier columns, as CudaInt8Lists says; where they are by column % 32, `starts` has the first
+  // of each 32.
+  int32_t* columns = nullptr;  // [tokens or 1, cols]
+  int32_t* starts = nullptr;   // [tokens or 1, 33]
+  // Of the union. `any` and `flags` are 0 before Int8Quantise and after it.
+  int32_t* count = nullptr;  // [1]
   int32_t* any = nullptr;    // [1]
-  int32_t* flags = nullptr;  // [cols], 0 before
-  // Up to kInt8MaxTokens they are listed by column % 32 and then ascending, the first of each 32 in
-  // `starts`, so that a lane sums its own in an order that other tokens' outliers do not change;
-  // of more tokens ascending.
-  int32_t* columns = nullptr;  // [cols]
-  int32_t* starts = nullptr;   // [33]
-  int32_t* count = nullptr;    // [1]
+  int32_t* flags = nullptr;  // [cols]
 };
 
 struct CudaInt8Options {
@@ -48,11 +46,20 @@ struct CudaInt8Options {
   bool per_batch = false;
 };
 
+// How Int8Quantise lists outliers.
+enum class CudaInt8Lists {
+  // For each token, by column % 32 and then ascending: a lane of Int8Product sums its own, in an
+  // order that other tokens' outliers do not change.
+  kEachToken,
+  kAllTokens,  // one such list for all tokens, for Int8Product per batch
+  kAscending,  // one ascending list for all tokens, for Int8Outliers
+};
+
 // x, [tokens, cols] of `type`, normalised if norm_weight is not null, rounded to half and
 // quantised. Fills all of `out`. Two kernels for several tokens; one for a single token or without
 // a threshold.
 cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
-                         int tokens, int cols, const CudaInt8Options& options,
+                         int tokens, int cols, const CudaInt8Options& options, CudaInt8Lists lists,
                          const CudaInt8Activations& out, cudaStream_t stream);
 
 bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute_capability);

@@ -60,33 +60,26 @@ __device__ __forceinline__ int RowOf(const CudaProduct& product, int tile, int p
 __host__ __device__ constexpr int PartialWidth(int tokens) { return tokens | 1; }
 
 // extra = the outliers' part of some tiles, [tiles * 16, tokens]. A warp a row, a lane the columns
-// that are its own. Requires at least one outlier.
-template <int kTiles>
+// that are its own.
 __device__ void SumOutliers(const Args& args, int first, int tiles, float* extra) {
   const CudaProduct& p = args.product;
   const int lane = threadIdx.x % 32;
-  const int begin = args.x.starts[lane];
-  const int end = args.x.starts[lane + 1];
+  const bool shared_list = args.options.per_batch;
   for (int i = threadIdx.x / 32; i < tiles * 16; i += kWarps) {
     const int row = RowOf(p, first + i / 16, i % 16);
-    float sums[kTiles * 8] = {};
-    for (int at = begin; at < end; ++at) {
-      const int column = args.x.columns[at];
-      const float weight = OutlierWeight(args.weights, row, column);
-#pragma unroll
-      for (int token = 0; token < kTiles * 8; ++token) {
-        if (token >= p.tokens) break;
-        sums[token] =
-            fmaf(OutlierValue(args.x, p.cols, args.options, token, column), weight, sums[token]);
+#pragma unroll 4
+    for (int token = 0; token < p.tokens; ++token) {
+      const int list = shared_list ? 0 : token;
+      const int32_t* const columns = args.x.columns + (int64_t)list * p.cols;
+      const int end = args.x.starts[list * 33 + lane + 1];
+      float sum = 0;
+      for (int at = args.x.starts[list * 33 + lane]; at < end; ++at) {
+        const int column = columns[at];
+        sum = fmaf(OutlierValue(args.x, p.cols, args.options, token, column),
+                   OutlierWeight(args.weights, row, column), sum);
       }
-    }
-#pragma unroll
-    for (int token = 0; token < kTiles * 8; ++token) {
-      if (token >= p.tokens) break;
-      for (int offset = 16; offset > 0; offset /= 2) {
-        sums[token] += __shfl_xor_sync(~0u, sums[token], offset);
-      }
-      if (lane == 0) extra[i * p.tokens + token] = sums[token];
+      for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
+      if (lane == 0) extra[i * p.tokens + token] = sum;
     }
   }
 }
@@ -184,7 +177,6 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   for (int i = 0; i < kSlots - 1; ++i) fill();
 
   GridDependencyWait();
-  const bool any_outliers = args.options.threshold > 0 && *args.x.count > 0;
   const int8_t* x = args.x.codes;
   int x_stride = cols;
   if (args.shared_x) {
@@ -198,7 +190,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
     }
     x = staged;
   }
-  __syncthreads();
+  const int lists = args.options.per_batch ? 1 : p.tokens;
+  const bool any_outliers = __syncthreads_or(args.options.threshold > 0 && threadIdx.x < lists &&
+                                             args.x.starts[threadIdx.x * 33 + 32] > 0);
 
   int* const partials = reinterpret_cast<int*>(shared + kWarps * kSlots * kPieceBytes);
   int read_slot = 0;
@@ -251,7 +245,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
       float* extra = nullptr;
       if (any_outliers) {
         extra = reinterpret_cast<float*>(shared + args.extra_offset);
-        SumOutliers<kTiles>(args, first_tile + tile + 1 - slot, slot, extra);
+        SumOutliers(args, first_tile + tile + 1 - slot, slot, extra);
       }
       __syncthreads();
       Finish<T>(args, partials, extra, first_tile + tile + 1 - slot, slot, splits);

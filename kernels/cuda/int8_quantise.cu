@@ -49,18 +49,19 @@ __device__ void ListAscending(int cols, const CudaInt8Activations& out) {
   if (threadIdx.x == 0) *out.count = total;
 }
 
-// The same by column % 32 and then ascending: a lane looks at its own columns, each warp at a share
-// of them.
-__device__ void ListByLane(int cols, const CudaInt8Activations& out) {
+// The same of the columns that `is_set` names, by column % 32 and then ascending: a lane looks at
+// its own columns, each warp at a share of them.
+template <typename IsSet>
+__device__ void ListByLane(int cols, const IsSet& is_set, int32_t* columns, int32_t* starts) {
   __shared__ int counts[kWarps][32];
-  __shared__ int starts[33];
+  __shared__ int firsts[32];
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int share = ((cols + 31) / 32 + kWarps - 1) / kWarps * 32;
   const int begin = warp * share + lane;
   const int end = min(cols, (warp + 1) * share);
   int found = 0;
-  for (int i = begin; i < end; i += 32) found += out.flags[i] != 0;
+  for (int i = begin; i < end; i += 32) found += is_set(i);
   counts[warp][lane] = found;
   __syncthreads();
   if (warp == 0) {
@@ -71,20 +72,15 @@ __device__ void ListByLane(int cols, const CudaInt8Activations& out) {
       const int below = __shfl_up_sync(~0u, sum, offset);
       if (lane >= offset) sum += below;
     }
+    firsts[lane] = sum - total;
     starts[lane] = sum - total;
-    out.starts[lane] = sum - total;
-    if (lane == 31) {
-      out.starts[32] = sum;
-      *out.count = sum;
-    }
+    if (lane == 31) starts[32] = sum;
   }
   __syncthreads();
-  int at = starts[lane];
+  int at = firsts[lane];
   for (int i = 0; i < warp; ++i) at += counts[i][lane];
   for (int i = begin; i < end; i += 32) {
-    if (out.flags[i] == 0) continue;
-    out.flags[i] = 0;
-    out.columns[at++] = i;
+    if (is_set(i)) columns[at++] = i;
   }
 }
 
@@ -92,7 +88,7 @@ __device__ void ListByLane(int cols, const CudaInt8Activations& out) {
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     Quantise(const T* x, const float* norm_weight, float norm_eps, int cols,
-             CudaInt8Options options, CudaInt8Activations out) {
+             CudaInt8Options options, bool union_of_tokens, CudaInt8Activations out) {
   extern __shared__ __align__(16) unsigned char shared[];
   __shared__ float scratch[2 * kWarps];
   const int64_t token = blockIdx.x;
@@ -111,7 +107,7 @@ __global__ void __launch_bounds__(kThreads)
     out.values[token * cols + i] = value;
     const float magnitude = fabsf(__half2float(value));
     if (options.threshold > 0 && magnitude >= options.threshold) {
-      out.flags[i] = 1;
+      if (union_of_tokens) out.flags[i] = 1;
       found = true;
     } else {
       most = fmaxf(most, magnitude);
@@ -126,31 +122,43 @@ __global__ void __launch_bounds__(kThreads)
     out.codes[token * cols + i] = outlier ? 0 : (int8_t)__float2int_rn(value * scale);
   }
   if (options.threshold <= 0) return;
-  // There are none as a rule, and then there is nothing to list.
-  if (gridDim.x > 1) {
+  if (union_of_tokens) {
     if (found) *out.any = 1;
-  } else if (__syncthreads_or(found)) {
-    ListByLane(cols, out);
-  } else if (threadIdx.x == 0) {
-    *out.count = 0;
+    return;
+  }
+  // There are none as a rule, and then there is nothing to list.
+  int32_t* const starts = out.starts + token * 33;
+  if (__syncthreads_or(found)) {
+    const auto is_outlier = [&](int i) {
+      return fabsf(__half2float(FromFloat<half>(ToFloat(row[i])))) >= options.threshold;
+    };
+    ListByLane(cols, is_outlier, out.columns + token * cols, starts);
+  } else if (threadIdx.x < 33) {
+    starts[threadIdx.x] = 0;
   }
 }
 
+// Lists the union of all tokens' outliers.
 __global__ void __launch_bounds__(kThreads)
-    ListOutliers(int tokens, int cols, CudaInt8Activations out) {
+    ListOutliers(int cols, bool ascending, CudaInt8Activations out) {
   GridDependencyWait();
   const bool any = *out.any != 0;
   __syncthreads();
-  if (any) {
-    if (tokens <= kInt8MaxTokens) {
-      ListByLane(cols, out);
-    } else {
-      ListAscending(cols, out);
-    }
-    if (threadIdx.x == 0) *out.any = 0;
-  } else if (threadIdx.x == 0) {
-    *out.count = 0;
+  if (!any) {
+    if (threadIdx.x == 0) *out.count = 0;
+    if (threadIdx.x < 33) out.starts[threadIdx.x] = 0;
+    return;
   }
+  if (threadIdx.x == 0) *out.any = 0;
+  if (ascending) {
+    ListAscending(cols, out);
+    return;
+  }
+  ListByLane(
+      cols, [&](int i) { return out.flags[i] != 0; }, out.columns, out.starts);
+  __syncthreads();
+  for (int i = threadIdx.x; i < cols; i += kThreads) out.flags[i] = 0;
+  if (threadIdx.x == 0) *out.count = out.starts[32];
 }
 
 // Takes every token's values in outlier columns out of the integers.
@@ -165,17 +173,19 @@ __global__ void ClearColumns(int tokens, int cols, CudaInt8Activations out) {
 
 template <typename T>
 cudaError_t Launch(const void* x, const float* norm_weight, float norm_eps, int tokens, int cols,
-                   const CudaInt8Options& options, const CudaInt8Activations& out,
-                   cudaStream_t stream) {
+                   const CudaInt8Options& options, CudaInt8Lists lists,
+                   const CudaInt8Activations& out, cudaStream_t stream) {
   const size_t shared = cols * sizeof(T);
+  const bool union_of_tokens = lists != CudaInt8Lists::kEachToken;
   cudaError_t error =
       cudaFuncSetAttribute(Quantise<T>, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared);
   if (error != cudaSuccess) return error;
-  error = LaunchPdl(Quantise<T>, dim3(tokens), dim3(kThreads), shared, stream,
-                    static_cast<const T*>(x), norm_weight, norm_eps, cols, options, out);
-  // Of a single token the kernel lists them itself, and a column is an outlier for all tokens.
-  if (error != cudaSuccess || options.threshold <= 0 || tokens == 1) return error;
-  error = LaunchPdl(ListOutliers, dim3(1), dim3(kThreads), 0, stream, tokens, cols, out);
+  error =
+      LaunchPdl(Quantise<T>, dim3(tokens), dim3(kThreads), shared, stream, static_cast<const T*>(x),
+                norm_weight, norm_eps, cols, options, union_of_tokens, out);
+  if (error != cudaSuccess || options.threshold <= 0 || !union_of_tokens) return error;
+  error = LaunchPdl(ListOutliers, dim3(1), dim3(kThreads), 0, stream, cols,
+                    lists == CudaInt8Lists::kAscending, out);
   if (error != cudaSuccess || !options.per_batch) return error;
   return LaunchPdl(ClearColumns, dim3(32), dim3(256), 0, stream, tokens, cols, out);
 }
@@ -183,17 +193,17 @@ cudaError_t Launch(const void* x, const float* norm_weight, float norm_eps, int 
 }  // namespace
 
 cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
-                         int tokens, int cols, const CudaInt8Options& options,
+                         int tokens, int cols, const CudaInt8Options& options, CudaInt8Lists lists,
                          const CudaInt8Activations& out, cudaStream_t stream) {
   switch (type) {
     case CudaType::kFloat:
-      return Launch<float>(x, norm_weight, norm_eps, tokens, cols, options, out, stream);
+      return Launch<float>(x, norm_weight, norm_eps, tokens, cols, options, lists, out, stream);
     case CudaType::kHalf:
-      return Launch<half>(x, norm_weight, norm_eps, tokens, cols, options, out, stream);
+      return Launch<half>(x, norm_weight, norm_eps, tokens, cols, options, lists, out, stream);
     case CudaType::kBFloat16:
       break;
   }
-  return Launch<__nv_bfloat16>(x, norm_weight, norm_eps, tokens, cols, options, out, stream);
+  return Launch<__nv_bfloat16>(x, norm_weight, norm_eps, tokens, cols, options, lists, out, stream);
 }
 
 }  // namespace gantry

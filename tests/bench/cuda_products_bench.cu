@@ -253,12 +253,13 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
   x.codes = Allocate<int8_t>((size_t)tokens * shape.cols);
   x.absmax = Allocate<float>(tokens);
   x.values = Allocate<half>((size_t)tokens * shape.cols);
-  x.count = Allocate<int32_t>(2 * shape.cols + 35);
+  const size_t lists = 2 + 33 * tokens + (size_t)(tokens + 1) * shape.cols;
+  x.count = Allocate<int32_t>(lists);
   x.any = x.count + 1;
   x.starts = x.any + 1;
-  x.flags = x.starts + 33;
+  x.flags = x.starts + 33 * tokens;
   x.columns = x.flags + shape.cols;
-  Check(cudaMemset(x.count, 0, (2 * shape.cols + 35) * sizeof(int32_t)), "clear");
+  Check(cudaMemset(x.count, 0, lists * sizeof(int32_t)), "clear");
   __nv_bfloat16* const out = Allocate<__nv_bfloat16>((size_t)tokens * shape.rows);
   CudaProduct p;
   p.type = CudaType::kBFloat16;
@@ -269,7 +270,8 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
   p.epilogue = shape.gated ? CudaEpilogue::kSiluGate : CudaEpilogue::kNone;
   const CudaInt8Options options;
   const auto quantise = [&] {
-    Check(Int8Quantise(p.type, d.x, d.norm, 1e-5f, tokens, shape.cols, options, x, stream),
+    Check(Int8Quantise(p.type, d.x, d.norm, 1e-5f, tokens, shape.cols, options,
+                       CudaInt8Lists::kEachToken, x, stream),
           "quantise");
   };
   quantise();
