@@ -57,8 +57,8 @@ __global__ void FourBitKernel(const T* weights, int64_t count, int block_size, u
   }
   max = WarpMax(max);
   if (lane == 0) absmax[block] = max;
-  // bitsandbytes is compiled with fast division, which is an ulp off now and then: where weights are
-  // multiples of each other, as in 16 bits, that decides ties between codes.
+  // bitsandbytes is compiled with fast division, which is an ulp off now and then: where weights
+  // are multiples of each other, as in 16 bits, that decides ties between codes.
   const float inverse = max > 0 ? __fdividef(1.0f, max) : 0.0f;
   for (int64_t i = first + 2 * lane; i < end; i += 64) {
     const int high = Code<kKind>(__fmul_rn(ToFloat(weights[i]), inverse));

@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "gtest/gtest.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cuda/cuda_backend.h"
 #include "kernels/reference/quantize.h"
 #include "kernels/reference/reference_backend.h"
 #include "model/safetensors.h"
@@ -74,6 +76,7 @@ v1::SequenceParams GreedyParams(uint32_t prompt_tokens) {
 
 std::unique_ptr<Backend> MakeTestBackend(const std::string& name) {
   if (name == "reference") return MakeReferenceBackend();
+  if (name == "cuda") return Must(MakeCudaBackend(0));
   return Must(MakeCpuBackend({2, ""}));
 }
 
@@ -95,6 +98,10 @@ TestPipeline::TestPipeline(const ModelConfig& config, const Options& options) : 
 void TestPipeline::Build(const WeightSource& source, const Options& options) {
   modules_ = ListModules(config_);
   backend_ = MakeTestBackend(options.backend);
+  if (options.backend == "cuda") {
+    const absl::Status configured = backend_->Configure({options.loaded_as, false});
+    if (!configured.ok()) ADD_FAILURE() << configured;
+  }
   shape_.context = options.num_blocks * options.block_size;
   shape_.num_blocks = options.num_blocks;
   shape_.block_size = options.block_size;
@@ -214,9 +221,16 @@ std::map<std::string, std::vector<float>> TestPipeline::Observe(const std::vecto
   std::map<std::string, std::vector<float>> left;
   for (const std::unique_ptr<Stage>& stage : stages_) {
     stage->set_observer(
-        [&left](const std::string& module, const Buffer& rows, int64_t count, int64_t columns) {
-          const float* values = rows.as<float>();
-          left[module].insert(left[module].end(), values, values + count * columns);
+        [&](const std::string& module, const Buffer& rows, int64_t count, int64_t columns) {
+          // The logits are floats everywhere.
+          const DType dtype = module == "lm_head" ? DType::kF32 : backend_->activation_dtype();
+          std::vector<char> bytes(count * columns * DTypeSize(dtype));
+          const absl::Status read = backend_->Download(rows, 0, absl::MakeSpan(bytes));
+          if (!read.ok()) ADD_FAILURE() << read;
+          std::vector<float>& values = left[module];
+          values.resize(values.size() + count * columns);
+          ToFloat(dtype, bytes.data(), count * columns,
+                  values.data() + values.size() - count * columns);
         });
   }
   v1::SequenceParams params = GreedyParams(static_cast<uint32_t>(prompt.size()));

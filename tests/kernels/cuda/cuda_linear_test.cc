@@ -92,8 +92,11 @@ class CudaLinearTest : public CudaBackendTest {
     const std::vector<float> expected = Product(*reference, c, inputs);
     const auto backend = Open(c.activations, c.deterministic);
     const std::vector<float> actual = Product(*backend, c, inputs);
-    EXPECT_LE(RelativeError(actual, expected),
-              CudaTolerance(c.format.scheme.scheme, c.format.compute_dtype, c.activations, c.norm));
+    // Of a few sums one may happen to be small beside its terms.
+    const double few = actual.size() < 16 ? 4 : 1;
+    EXPECT_LE(
+        RelativeError(actual, expected),
+        few * CudaTolerance(c.format.scheme.scheme, c.format.compute_dtype, c.activations, c.norm));
   }
 };
 
