@@ -24,15 +24,16 @@ __device__ __forceinline__ float OutlierValue(const CudaInt8Activations& x, int 
   return options.per_batch || fabsf(value) >= options.threshold ? value : 0.0f;
 }
 
-// The product of one token and one row from its integer sum and the outliers' part, as bitsandbytes
-// rounds it: to half after the integers, after the bias and after the outliers.
+// The product of one token and one row from its integer sum and the outliers' part, rounded as by
+// the reference: to half after the bias and after the outliers.
 __device__ __forceinline__ float Int8Element(const CudaInt8Weights& w, const CudaInt8Activations& x,
                                              const float* bias, int token, int row, int sum,
                                              float extra) {
-  constexpr float kScale = 1.0f / (127.0f * 127.0f);
-  float value = Round<half>((float)sum * (x.absmax[token] * w.scb[row] * kScale));
-  if (bias != nullptr) value = Round<half>(value + bias[row]);
-  return Round<half>(value + Round<half>(extra));
+  constexpr float kUnit = 6.200012e-05f;  // 1 / 127^2, as bitsandbytes has it
+  const float scaled = (float)sum * x.absmax[token] * w.scb[row];
+  const float value =
+      Round<half>(fmaf(scaled, kUnit, bias != nullptr ? Round<half>(bias[row]) : 0.0f));
+  return Round<half>(value + extra);
 }
 
 }  // namespace gantry

@@ -115,7 +115,8 @@ __global__ void __launch_bounds__(kThreads)
   }
   most = BlockMax(most, scratch + kWarps);
   if (threadIdx.x == 0) out.absmax[token] = most;
-  const float scale = most > 0 ? __fdiv_rn(127.0f, most) : 0.0f;
+  // As bitsandbytes, which is compiled with fast division.
+  const float scale = most > 0 ? __fdividef(127.0f, most) : 0.0f;
   for (int i = threadIdx.x; i < cols; i += kThreads) {
     const float value = __half2float(FromFloat<half>(ToFloat(row[i])));
     const bool outlier = options.threshold > 0 && fabsf(value) >= options.threshold;

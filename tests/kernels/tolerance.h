@@ -64,7 +64,7 @@ inline double CudaTolerance(Scheme scheme, DType compute, DType activations, boo
     return activations == dtype || (IsFourBit(scheme) && compute == dtype) || scheme == stored;
   };
   if (scheme == Scheme::kInt8 && norm) return activations == DType::kBF16 ? 4e-2 : 2e-2;
-  if (any(DType::kBF16, Scheme::kBf16)) return 1e-2;
+  if (any(DType::kBF16, Scheme::kBf16)) return 1.5e-2;
   if (any(DType::kF16, Scheme::kFp16) || scheme == Scheme::kInt8) return 3e-3;
   return 1e-5;
 }
