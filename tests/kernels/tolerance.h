@@ -10,8 +10,11 @@ namespace gantry {
 
 // Largest relative error ||a - b|| / ||b|| of one op against the reference backend. The one table
 // of the kernel tests; 0: the backend does not have the scheme. `compute` is the type that 4-bit
-// products are rounded to: where sums lie close to a tie, they are a unit of it apart.
-inline double Tolerance(const std::string& backend, Scheme scheme, DType compute = DType::kF32) {
+// products are rounded to: where sums lie close to a tie, they are a unit of it apart. `norm`: x is
+// normalised first; an ulp of the norm then moves an int8 code now and then, by 1/127 of the
+// largest, which is 0.7 % of a token with 100 columns.
+inline double Tolerance(const std::string& backend, Scheme scheme, DType compute = DType::kF32,
+                        bool norm = false) {
   struct Row {
     const char* backend;
     Scheme scheme;
@@ -51,14 +54,15 @@ inline double Tolerance(const std::string& backend, Scheme scheme, DType compute
       {"cpu-portable", Scheme::kFp4, DType::kBF16, 4e-3},
   };
   for (const Row& row : kTable) {
-    if (backend == row.backend && scheme == row.scheme && compute == row.compute) return row.error;
+    if (backend == row.backend && scheme == row.scheme && compute == row.compute) {
+      return norm && scheme == Scheme::kInt8 ? 2e-2 : row.error;
+    }
   }
   return 0;
 }
 
 // The same for a product on a GPU. What decides is the coarsest of the types that numbers are
-// rounded to; and of int8, whether x is normalised first: an ulp of the norm then moves a code now
-// and then, by 1/127 of the largest.
+// rounded to, and of int8 `norm`.
 inline double CudaTolerance(Scheme scheme, DType compute, DType activations, bool norm) {
   const auto any = [&](DType dtype, Scheme stored) {
     return activations == dtype || (IsFourBit(scheme) && compute == dtype) || scheme == stored;

@@ -84,7 +84,7 @@ TEST_P(LinearSchemesTest, AgreesWithReference) {
     for (LinearProblem& problem : Problems(format)) {
       FillWithOutliers(&problem);
       EXPECT_LE(RelativeError(problem.Run(*cpu), problem.Run(*reference)),
-                Tolerance(cpu->name(), format.scheme.scheme, format.compute_dtype))
+                Tolerance(cpu->name(), format.scheme.scheme, format.compute_dtype, problem.norm))
           << Describe(problem);
     }
   }
