@@ -154,4 +154,25 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
   return positional;
 }
 
+absl::Status WrongFlag(absl::string_view flag, absl::string_view expected,
+                       absl::string_view found) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": expected ", expected, ", found \"", found.substr(0, 60), "\""));
+}
+
+absl::Status CheckFlagRange(absl::string_view flag, int64_t value, int64_t min, int64_t max) {
+  if (value >= min && value <= max) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", flag, ": expected ", min, " to ", max, ", found ", value));
+}
+
+absl::StatusOr<DType> DTypeFromFlag(absl::string_view flag, absl::string_view value,
+                                    std::initializer_list<DType> allowed) {
+  const std::optional<DType> dtype = DTypeFromTorch(value);
+  for (const DType one : allowed) {
+    if (dtype == one) return one;
+  }
+  return WrongFlag(flag, "a type such as float16", value);
+}
+
 }  // namespace gantry

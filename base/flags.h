@@ -1,10 +1,15 @@
 #ifndef GANTRY_BASE_FLAGS_H_
 #define GANTRY_BASE_FLAGS_H_
 
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/dtype.h"
 
 namespace gantry {
 
@@ -19,6 +24,14 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
 
 // Prints "PROGRAM: message" and a hint at --help to stderr and ends the process with code 2.
 [[noreturn]] void UsageError(absl::string_view message);
+
+// INVALID_ARGUMENT "--FLAG: expected ..., found ...", of a value cut to 60 characters.
+absl::Status WrongFlag(absl::string_view flag, absl::string_view expected, absl::string_view found);
+// The same for a number that is not in [min, max].
+absl::Status CheckFlagRange(absl::string_view flag, int64_t value, int64_t min, int64_t max);
+// The type that `value` names as torch does, such as float16. WrongFlag for others than `allowed`.
+absl::StatusOr<DType> DTypeFromFlag(absl::string_view flag, absl::string_view value,
+                                    std::initializer_list<DType> allowed);
 
 }  // namespace gantry
 

@@ -4,36 +4,10 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/quantisation_constants.h"
 
 namespace gantry {
 namespace {
-
-// bitsandbytes/functional.py, get_4bit_type("nf4"): quantiles of a normal distribution.
-constexpr float kNf4[16] = {-1.0f,
-                            -0.6961928009986877f,
-                            -0.5250730514526367f,
-                            -0.39491748809814453f,
-                            -0.28444138169288635f,
-                            -0.18477343022823334f,
-                            -0.09105003625154495f,
-                            0.0f,
-                            0.07958029955625534f,
-                            0.16093020141124725f,
-                            0.24611230194568634f,
-                            0.33791524171829224f,
-                            0.44070982933044434f,
-                            0.5626170039176941f,
-                            0.7229568362236023f,
-                            1.0f};
-
-// get_4bit_type("fp4"): sign, two bits of exponent, one of mantissa, in the order of the bits,
-// divided by the largest.
-constexpr float kFp4[16] = {
-    0.0f, 0.0625f / 12,  8.0f / 12,  12.0f / 12,  4.0f / 12,  6.0f / 12,  2.0f / 12,  3.0f / 12,
-    0.0f, -0.0625f / 12, -8.0f / 12, -12.0f / 12, -4.0f / 12, -6.0f / 12, -2.0f / 12, -3.0f / 12};
-
-// bitsandbytes/_ops.py, int8_vectorwise_dequant: 1 / 127.
-constexpr float kInt8Unit = 7.874015718698502e-3f;
 
 std::array<float, 256> MakeDynamicMap() {
   std::array<float, 256> map;
@@ -82,7 +56,8 @@ bool IsBlockSize(int64_t block_size) {
 }
 
 absl::Span<const float> CodeBook(Scheme scheme) {
-  return scheme == Scheme::kNf4 ? absl::MakeConstSpan(kNf4) : absl::MakeConstSpan(kFp4);
+  return scheme == Scheme::kNf4 ? absl::MakeConstSpan(kNf4CodeBook.values)
+                                : absl::MakeConstSpan(kFp4CodeBook.values);
 }
 
 const std::array<float, 256>& DynamicMap() {
@@ -117,7 +92,7 @@ void DequantiseCodes(const TensorScheme& scheme, int64_t cols, int64_t first, in
     const int64_t first_row = first / cols;
     for (int64_t i = 0; i < count; ++i) {
       const float code = static_cast<int8_t>(codes[i]);
-      out[i] = code * absmax[(first + i) / cols - first_row] * kInt8Unit;
+      out[i] = code * absmax[(first + i) / cols - first_row] * kInt8WeightUnit;
     }
     return;
   }

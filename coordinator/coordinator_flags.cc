@@ -5,6 +5,7 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
+#include "base/flags.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -63,12 +64,6 @@ namespace {
 
 constexpr int64_t kMaxContext = int64_t{1} << 24;
 
-absl::Status CheckNumber(absl::string_view flag, int64_t value, int64_t min, int64_t max) {
-  if (value >= min && value <= max) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, ": expected ", min, " to ", max, ", found ", value));
-}
-
 absl::Status CheckTime(absl::string_view flag, absl::Duration value, absl::Duration min) {
   if (value >= min && value <= absl::Hours(24 * 365)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("--", flag, ": expected ",
@@ -102,14 +97,15 @@ absl::StatusOr<std::vector<std::pair<std::string, uint64_t>>> ParseMaxMemory(
 
 absl::Status CheckOptions(const CoordinatorOptions& options) {
   if (options.model.empty()) return absl::InvalidArgumentError("--model is needed");
-  GANTRY_RETURN_IF_ERROR(CheckNumber("min_workers", options.min_workers, 1, 4096));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("context", options.context, 0, kMaxContext));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("batch", options.batch, 1, 65536));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("block_size", options.block_size, 1, 4096));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("max_step_tokens", options.max_step_tokens, 1, 65536));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("max_sequences", options.max_sequences, 1, 65536));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("max_queue", options.max_queue, 1, 1 << 20));
-  GANTRY_RETURN_IF_ERROR(CheckNumber("max_steps_in_flight", options.max_steps_in_flight, 0, 4096));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("min_workers", options.min_workers, 1, 4096));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("context", options.context, 0, kMaxContext));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("batch", options.batch, 1, 65536));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("block_size", options.block_size, 1, 4096));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("max_step_tokens", options.max_step_tokens, 1, 65536));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("max_sequences", options.max_sequences, 1, 65536));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("max_queue", options.max_queue, 1, 1 << 20));
+  GANTRY_RETURN_IF_ERROR(
+      CheckFlagRange("max_steps_in_flight", options.max_steps_in_flight, 0, 4096));
   GANTRY_RETURN_IF_ERROR(CheckTime("lease", options.lease, absl::Milliseconds(100)));
   GANTRY_RETURN_IF_ERROR(CheckTime("load_timeout", options.load_timeout, absl::Seconds(1)));
   GANTRY_RETURN_IF_ERROR(CheckTime("step_timeout", options.step_timeout, absl::Milliseconds(100)));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/flags.h"
 #include "base/status_macros.h"
 #include "plan/accelerate/device_map.h"
 #include "plan/serving_flags.h"
@@ -82,11 +83,6 @@ Exit codes: 0 it fits, 1 failed, 2 wrong usage, 3 it does not fit, 4 bad checkpo
 
 namespace {
 
-absl::Status Wrong(absl::string_view flag, absl::string_view expected, absl::string_view found) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, ": expected ", expected, ", found \"", found.substr(0, 60), "\""));
-}
-
 absl::Status ReadHardware(PlannerOptions* options) {
   options->gpus_text = absl::GetFlag(FLAGS_gpus);
   options->cpus_text = absl::GetFlag(FLAGS_cpus);
@@ -132,20 +128,15 @@ absl::Status ReadDeviceMap(PlannerOptions* options) {
   if (options->device_map == "optimal") return absl::OkStatus();
   if (!absl::EndsWith(options->device_map, ".json")) {
     if (ParseAccelerateMode(options->device_map).ok()) return absl::OkStatus();
-    return Wrong("device_map",
-                 "optimal, auto, balanced, balanced_low_0, sequential or a file that ends in .json",
-                 options->device_map);
+    return WrongFlag(
+        "device_map",
+        "optimal, auto, balanced, balanced_low_0, sequential or a file that ends in .json",
+        options->device_map);
   }
   options->given_map_file = options->device_map;
   GANTRY_ASSIGN_OR_RETURN(const Json json, ReadJsonFile(options->given_map_file));
   GANTRY_ASSIGN_OR_RETURN(options->given_map, ParseDeviceMap(json, options->given_map_file));
   return absl::OkStatus();
-}
-
-absl::Status CheckRange(absl::string_view flag, int64_t value, int64_t min, int64_t max) {
-  if (value >= min && value <= max) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, ": expected ", min, " to ", max, ", found ", value));
 }
 
 }  // namespace
@@ -165,15 +156,16 @@ absl::StatusOr<PlannerFlags> PlannerFlagsFromCommandLine() {
   }
   options.context = absl::GetFlag(FLAGS_context);
   if (options.context.has_value()) {
-    GANTRY_RETURN_IF_ERROR(CheckRange("context", *options.context, 1, kMaxPlanContext));
+    GANTRY_RETURN_IF_ERROR(CheckFlagRange("context", *options.context, 1, kMaxPlanContext));
   }
   options.batch = absl::GetFlag(FLAGS_batch);
-  GANTRY_RETURN_IF_ERROR(CheckRange("batch", options.batch, 1, kMaxPlanBatch));
+  GANTRY_RETURN_IF_ERROR(CheckFlagRange("batch", options.batch, 1, kMaxPlanBatch));
   options.prompt_tokens = absl::GetFlag(FLAGS_prompt_tokens);
-  GANTRY_RETURN_IF_ERROR(CheckRange("prompt_tokens", options.prompt_tokens, 0, kMaxPlanContext));
+  GANTRY_RETURN_IF_ERROR(
+      CheckFlagRange("prompt_tokens", options.prompt_tokens, 0, kMaxPlanContext));
   const std::string objective = absl::GetFlag(FLAGS_objective);
   if (objective != "latency" && objective != "throughput") {
-    return Wrong("objective", "latency or throughput", objective);
+    return WrongFlag("objective", "latency or throughput", objective);
   }
   if (objective == "throughput") options.objective = PlanObjective::kThroughput;
 
@@ -185,7 +177,7 @@ absl::StatusOr<PlannerFlags> PlannerFlagsFromCommandLine() {
   } else if (format == "svg") {
     flags.format = PlannerFormat::kSvg;
   } else if (format != "table") {
-    return Wrong("format", "table, json, device_map or svg", format);
+    return WrongFlag("format", "table, json, device_map or svg", format);
   }
   const std::string sweep = absl::GetFlag(FLAGS_sweep);
   if (sweep == "context") {
@@ -193,7 +185,7 @@ absl::StatusOr<PlannerFlags> PlannerFlagsFromCommandLine() {
   } else if (sweep == "batch") {
     flags.sweep = PlannerSweep::kBatch;
   } else if (!sweep.empty()) {
-    return Wrong("sweep", "context or batch", sweep);
+    return WrongFlag("sweep", "context or batch", sweep);
   }
   flags.estimate = absl::GetFlag(FLAGS_estimate);
   flags.output = absl::GetFlag(FLAGS_output);

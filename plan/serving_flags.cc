@@ -1,6 +1,5 @@
 #include "plan/serving_flags.h"
 
-#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -8,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/flags.h"
 #include "base/status_macros.h"
 
 ABSL_FLAG(std::string, dtype, "auto",
@@ -57,24 +57,10 @@ ABSL_FLAG(bool, deterministic, false,
 namespace gantry {
 namespace {
 
-absl::Status Wrong(absl::string_view flag, absl::string_view expected, absl::string_view found) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("--", flag, ": expected ", expected, ", found \"", found.substr(0, 60), "\""));
-}
-
-absl::StatusOr<DType> DTypeFlag(absl::string_view flag, const std::string& value,
-                                std::initializer_list<DType> allowed) {
-  const std::optional<DType> dtype = DTypeFromTorch(value);
-  for (DType one : allowed) {
-    if (dtype == one) return one;
-  }
-  return Wrong(flag, "a type such as float16", value);
-}
-
 absl::StatusOr<std::optional<DType>> DTypeOrAuto(absl::string_view flag, const std::string& value) {
   if (value == "auto") return std::optional<DType>();
   GANTRY_ASSIGN_OR_RETURN(const DType dtype,
-                          DTypeFlag(flag, value, {DType::kF32, DType::kF16, DType::kBF16}));
+                          DTypeFromFlag(flag, value, {DType::kF32, DType::kF16, DType::kBF16}));
   return std::optional<DType>(dtype);
 }
 
@@ -118,21 +104,21 @@ absl::Status ReadFourBitFlags(ServingRequest* request) {
   if (IsGiven("bnb_4bit_compute_dtype", compute, request)) {
     GANTRY_ASSIGN_OR_RETURN(
         options.bnb_4bit_compute_dtype,
-        DTypeFlag("bnb_4bit_compute_dtype", compute, {DType::kF32, DType::kF16, DType::kBF16}));
+        DTypeFromFlag("bnb_4bit_compute_dtype", compute, {DType::kF32, DType::kF16, DType::kBF16}));
   }
   const std::string type = absl::GetFlag(FLAGS_bnb_4bit_quant_type);
   if (IsGiven("bnb_4bit_quant_type", type, request)) {
-    if (type != "fp4" && type != "nf4") return Wrong("bnb_4bit_quant_type", "fp4 or nf4", type);
+    if (type != "fp4" && type != "nf4") return WrongFlag("bnb_4bit_quant_type", "fp4 or nf4", type);
     options.bnb_4bit_quant_type = type == "fp4" ? Scheme::kFp4 : Scheme::kNf4;
   }
   options.bnb_4bit_use_double_quant =
       IsTrue("bnb_4bit_use_double_quant", absl::GetFlag(FLAGS_bnb_4bit_use_double_quant), request);
   const std::string storage = absl::GetFlag(FLAGS_bnb_4bit_quant_storage);
   if (IsGiven("bnb_4bit_quant_storage", storage, request)) {
-    GANTRY_ASSIGN_OR_RETURN(
-        options.bnb_4bit_quant_storage,
-        DTypeFlag("bnb_4bit_quant_storage", storage,
-                  {DType::kU8, DType::kI8, DType::kF16, DType::kBF16, DType::kF32, DType::kF64}));
+    GANTRY_ASSIGN_OR_RETURN(options.bnb_4bit_quant_storage,
+                            DTypeFromFlag("bnb_4bit_quant_storage", storage,
+                                          {DType::kU8, DType::kI8, DType::kF16, DType::kBF16,
+                                           DType::kF32, DType::kF64}));
   }
   return absl::OkStatus();
 }
@@ -167,7 +153,7 @@ absl::StatusOr<ServingRequest> ServingRequestFromFlags() {
   const std::string outliers = absl::GetFlag(FLAGS_llm_int8_outliers);
   if (IsGiven("llm_int8_outliers", outliers, &request)) {
     if (outliers != "token" && outliers != "batch") {
-      return Wrong("llm_int8_outliers", "token or batch", outliers);
+      return WrongFlag("llm_int8_outliers", "token or batch", outliers);
     }
     request.outliers_per_batch = outliers == "batch";
   }
@@ -178,7 +164,7 @@ absl::StatusOr<ServingRequest> ServingRequestFromFlags() {
   if (!offload.empty()) {
     request.offload_dtype = OffloadDTypeFromName(offload);
     if (!request.offload_dtype.has_value()) {
-      return Wrong("offload_dtype", "float32, bfloat16, int8, nf4 or auto", offload);
+      return WrongFlag("offload_dtype", "float32, bfloat16, int8, nf4 or auto", offload);
     }
   }
   request.deterministic = absl::GetFlag(FLAGS_deterministic);

@@ -56,25 +56,19 @@ when it is complete; what an interrupted run leaves is named DIR.partial-PID.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 4 bad checkpoint.)";
 
-[[noreturn]] void WrongFlag(absl::string_view flag, absl::string_view expected,
-                            absl::string_view found) {
-  UsageError(
-      absl::StrCat("--", flag, ": expected ", expected, ", found \"", found.substr(0, 60), "\""));
-}
-
 DType DTypeFlag(absl::string_view flag, const std::string& value,
                 std::initializer_list<DType> allowed) {
-  const std::optional<DType> dtype = DTypeFromTorch(value);
-  for (const DType one : allowed) {
-    if (dtype == one) return one;
-  }
-  WrongFlag(flag, "a type such as bfloat16", value);
+  const absl::StatusOr<DType> dtype = DTypeFromFlag(flag, value, allowed);
+  if (!dtype.ok()) UsageError(dtype.status().message());
+  return *dtype;
 }
 
 void ReadFourBitFlags(QuantizationOptions* options) {
   const QuantizationOptions defaults;
   const std::string type = absl::GetFlag(FLAGS_bnb_4bit_quant_type);
-  if (type != "fp4" && type != "nf4") WrongFlag("bnb_4bit_quant_type", "fp4 or nf4", type);
+  if (type != "fp4" && type != "nf4") {
+    UsageError(WrongFlag("bnb_4bit_quant_type", "fp4 or nf4", type).message());
+  }
   options->bnb_4bit_quant_type = type == "fp4" ? Scheme::kFp4 : Scheme::kNf4;
   options->bnb_4bit_use_double_quant = absl::GetFlag(FLAGS_bnb_4bit_use_double_quant);
   options->bnb_4bit_quant_storage =
@@ -136,10 +130,8 @@ QuantiseOptions OptionsFromFlags() {
   if (*shard == 0) UsageError("--max_shard_size: expected more than nothing");
   options.max_shard_bytes = *shard;
   options.threads = absl::GetFlag(FLAGS_threads);
-  if (options.threads < 0 || options.threads > kMaxThreads) {
-    UsageError(absl::StrCat("--threads: expected a number in [0, ", kMaxThreads, "], found ",
-                            options.threads));
-  }
+  const absl::Status threads = CheckFlagRange("threads", options.threads, 0, kMaxThreads);
+  if (!threads.ok()) UsageError(threads.message());
   return options;
 }
 

@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include "base/quantisation_constants.h"
+
 namespace gantry {
 namespace {
 
@@ -149,27 +151,16 @@ constexpr int kWideRows = 2;
 
 #include "kernels/cpu/isa_narrow_tiles.inc"
 
-constexpr Isa kIsa = {.name = "avx2",
-                      .tile_rows = 6,
-                      .tile = Tile,
-                      .row_tile = AnyTile<true>,
-                      .rms_norm = RmsNorm,
-                      .softmax = Softmax,
-                      .silu_gate = SiluGate,
-                      .round = Round,
-                      .widen = Widen,
-                      .expand_4bit = ExpandFourBit,
-                      .half_row = HalfRow,
-                      .four_bit_row = FourBitRow,
-                      .f16_rms_norm = F16RmsNorm,
-                      .int8_absmax = Int8Absmax,
-                      .int8_codes = Int8Codes,
-                      .int8_tile = Int8TileRows,
-                      .int8_rows = 2,
-                      .int8_scale = Int8Scale,
-                      .int8_column = Int8Column,
-                      .int8_outliers = Int8Outliers,
-                      .sum = Sum};
+constexpr Isa kIsa = [] {
+  Isa isa = kLoops;
+  isa.name = "avx2";
+  isa.tile_rows = 6;
+  isa.tile = Tile;
+  isa.row_tile = AnyTile<true>;
+  isa.int8_tile = Int8TileRows;
+  isa.int8_rows = 2;
+  return isa;
+}();
 
 }  // namespace
 

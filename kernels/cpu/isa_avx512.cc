@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include "base/quantisation_constants.h"
+
 namespace gantry {
 namespace {
 
@@ -86,27 +88,14 @@ void RowTile(int rows, int width, int64_t depth, const float* a, int64_t lda, co
 }
 
 // The products of bytes come from another file: not every CPU with AVX-512 has those instructions.
-constexpr Isa kIsa = {.name = "avx512",
-                      .tile_rows = 12,
-                      .tile = Tile,
-                      .row_tile = RowTile,
-                      .rms_norm = RmsNorm,
-                      .softmax = Softmax,
-                      .silu_gate = SiluGate,
-                      .round = Round,
-                      .widen = Widen,
-                      .expand_4bit = ExpandFourBit,
-                      .half_row = HalfRow,
-                      .four_bit_row = FourBitRow,
-                      .f16_rms_norm = F16RmsNorm,
-                      .int8_absmax = Int8Absmax,
-                      .int8_codes = Int8Codes,
-                      .int8_tile = nullptr,
-                      .int8_rows = 0,
-                      .int8_scale = Int8Scale,
-                      .int8_column = Int8Column,
-                      .int8_outliers = Int8Outliers,
-                      .sum = Sum};
+constexpr Isa kIsa = [] {
+  Isa isa = kLoops;
+  isa.name = "avx512";
+  isa.tile_rows = 12;
+  isa.tile = Tile;
+  isa.row_tile = RowTile;
+  return isa;
+}();
 
 }  // namespace
 

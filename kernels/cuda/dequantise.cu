@@ -1,5 +1,6 @@
 #include "kernels/cuda/dequantise.h"
 
+#include "base/quantisation_constants.h"
 #include "kernels/cuda/four_bit_codes.cuh"
 #include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/pdl.cuh"
@@ -65,7 +66,7 @@ __global__ void Int8Kernel(const int8_t* codes, const float* scb, int64_t cols, 
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const bool within = at + i >= begin && at + i < end;
-    eight[i] = within ? __fmul_rn(__fmul_rn(codes[at + i], scb[row]), 7.874015718698502e-3f) : 0;
+    eight[i] = within ? __fmul_rn(__fmul_rn(codes[at + i], scb[row]), kInt8WeightUnit) : 0;
     if (++col == cols) {
       col = 0;
       ++row;

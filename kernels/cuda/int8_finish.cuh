@@ -3,6 +3,7 @@
 
 #include <cuda_fp16.h>
 
+#include "base/quantisation_constants.h"
 #include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/int8.h"
 
@@ -29,10 +30,9 @@ __device__ __forceinline__ float OutlierValue(const CudaInt8Activations& x, int 
 __device__ __forceinline__ float Int8Element(const CudaInt8Weights& w, const CudaInt8Activations& x,
                                              const float* bias, int token, int row, int sum,
                                              float extra) {
-  constexpr float kUnit = 6.200012e-05f;  // 1 / 127^2, as bitsandbytes has it
   const float scaled = (float)sum * x.absmax[token] * w.scb[row];
   const float value =
-      Round<half>(fmaf(scaled, kUnit, bias != nullptr ? Round<half>(bias[row]) : 0.0f));
+      Round<half>(fmaf(scaled, kInt8ProductUnit, bias != nullptr ? Round<half>(bias[row]) : 0.0f));
   return Round<half>(value + extra);
 }
 

@@ -6,13 +6,11 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/quantisation_constants.h"
 #include "base/status_macros.h"
 
 namespace gantry {
 namespace {
-
-// The last step of dequantising int8 (bitsandbytes/_ops.py).
-constexpr float kInt8WeightUnit = 7.874015718698502e-3f;
 
 // Codes are numbered by value. A value that is no number, from a block of zeros and 1 / 0, is above
 // nothing: code 0, as on a GPU.

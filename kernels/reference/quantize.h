@@ -57,9 +57,6 @@ struct Int8Activations {
 Int8Activations QuantiseActivations(absl::Span<const float> x, int64_t rows, int64_t cols,
                                     float threshold, bool outliers_per_batch);
 
-// 1 / 127^2 as bitsandbytes has it: the unit of an int8 product of codes, SCB and row absmax.
-inline constexpr float kInt8ProductUnit = 6.200012e-05f;
-
 }  // namespace gantry
 
 #endif  // GANTRY_KERNELS_REFERENCE_QUANTIZE_H_

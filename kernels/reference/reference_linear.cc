@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/quantisation_constants.h"
 #include "kernels/arguments.h"
 #include "kernels/reference/quantize.h"
 #include "kernels/reference/reference_matrix.h"
