@@ -9,8 +9,8 @@ namespace {
 
 cudaError_t LaunchDecode(const DeviceStep& step, const CudaAttention& attention, DecodeRows rows,
                          cudaStream_t stream) {
-  return SupportsTensorDecode(attention) ? LaunchTensorDecode(step, attention, rows, stream)
-                                         : LaunchPlainDecode(step, attention, rows, stream);
+  return TakesTensorCores(attention) ? LaunchTensorDecode(step, attention, rows, stream)
+                                     : LaunchPlainDecode(step, attention, rows, stream);
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ cudaError_t LaunchAttention(const DeviceStep& step, const CudaAttention& attenti
   if (step.all_single) return LaunchDecode(step, attention, DecodeRows::kNew, stream);
   cudaError_t error = LaunchAttentionStore(step, attention, stream);
   if (error != cudaSuccess) return error;
-  if (deterministic || !SupportsPrefill(attention)) {
+  if (deterministic || !TakesTensorCores(attention)) {
     return LaunchDecode(step, attention, DecodeRows::kAll, stream);
   }
   error = LaunchPrefill(step, attention, stream);

@@ -33,6 +33,12 @@ struct CudaAttention {
 
 // Whether there is a kernel: head_dim <= 256, heads a multiple of kv_heads.
 bool SupportsAttention(const CudaAttention& attention);
+// Whether tensor cores compute it: 16-bit activations, a cache of the same type, and 8.0 and up.
+inline bool TakesTensorCores(const CudaAttention& attention) {
+  return attention.architecture >= 80 && attention.type != CudaType::kFloat &&
+         attention.kv_type == attention.type && attention.head_dim % 8 == 0 &&
+         attention.head_dim <= 256;
+}
 
 // Enough for steps of any number of rows whose context_bound is at most this.
 size_t AttentionWorkspaceBytes(const CudaAttention& attention, int context_bound);

@@ -103,12 +103,6 @@ __device__ __forceinline__ DecodeWork WorkOf(const DeviceStep& step, const CudaA
   return work;
 }
 
-// Elements before a row's q, k or v: `head` counts through all three.
-__device__ __forceinline__ int64_t QkvAt(const CudaAttention& attention, int row, int head) {
-  return (static_cast<int64_t>(row) * (attention.heads + 2 * attention.kv_heads) + head) *
-         attention.head_dim;
-}
-
 // kWidth floats.
 template <int kWidth>
 struct alignas(4 * kWidth) Floats {

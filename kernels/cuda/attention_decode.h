@@ -17,8 +17,7 @@ enum class DecodeRows {
   kSingle,  // those that are alone in their slice; their k and v are in the cache
 };
 
-// Attention of single rows by tensor cores: 16-bit activations and a cache of the same type.
-bool SupportsTensorDecode(const CudaAttention& attention);
+// Attention of single rows where it TakesTensorCores.
 cudaError_t LaunchTensorDecode(const DeviceStep& step, const CudaAttention& attention,
                                DecodeRows rows, cudaStream_t stream);
 

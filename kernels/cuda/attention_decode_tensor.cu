@@ -293,15 +293,9 @@ cudaError_t LaunchRows(const DeviceStep& step, const CudaAttention& attention, D
 
 }  // namespace
 
-bool SupportsTensorDecode(const CudaAttention& attention) {
-  return attention.architecture >= 80 && attention.type != CudaType::kFloat &&
-         attention.kv_type == attention.type && attention.head_dim % 8 == 0 &&
-         attention.head_dim <= 256;
-}
-
 cudaError_t LaunchTensorDecode(const DeviceStep& step, const CudaAttention& attention,
                                DecodeRows rows, cudaStream_t stream) {
-  if (!SupportsTensorDecode(attention)) return cudaErrorNotSupported;
+  if (!TakesTensorCores(attention)) return cudaErrorNotSupported;
   return DispatchType(attention.type, [&](auto element) {
     using T = decltype(element);
     if constexpr (!std::is_same_v<T, float>) {

@@ -13,15 +13,15 @@ namespace {
 // (2023). A block takes some query rows of one kv head and walks over what the last of them sees,
 // kTokens positions at a time. Query rows are the slice's tokens, each with all heads that share
 // the kv head: packed row m is head m % group of token m / group. A warp has sixteen.
-template <int kTheDim, int kTheWarps>
+template <int kTheDim>
 struct Shape {
   static constexpr int kDim = kTheDim;  // head_dim, padded with zeros
-  static constexpr int kWarps = kTheWarps;
+  static constexpr int kWarps = 4;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kRows = 16 * kWarps;
   // On a multiprocessor of sm_90, by shared memory and registers. Blocks of eight warps would read
   // keys half as often, but two of them do not fit.
-  static constexpr int kBlocks = kWarps == 8 || kDim > 128 ? 1 : 3;
+  static constexpr int kBlocks = kDim > 128 ? 1 : 3;
   static constexpr int kTokens = kDim > 128 ? 32 : 64;
   static constexpr int kPitch = kDim + 8;  // an odd number of 16 bytes: no bank conflicts
   static constexpr int kTile = kTokens * kPitch;
@@ -224,9 +224,8 @@ __global__ void __launch_bounds__(S::kThreads, S::kBlocks)
     float eight[8] = {};
     if (m < tile_end && d < dim) {
       const int row = first_row + m / group;
-      const int64_t head = static_cast<int64_t>(row) * (attention.heads + 2 * attention.kv_heads) +
-                           kv_head * group + m % group;
-      RotatedEight(qkv + head * dim, RotationOf(step, row, work.slice), d, eight);
+      RotatedEight(qkv + QkvAt(attention, row, kv_head * group + m % group),
+                   RotationOf(step, row, work.slice), d, eight);
     }
     StoreEight(staged_queries + item / kVectors * S::kPitch + d, eight);
   }
@@ -308,22 +307,16 @@ cudaError_t Launch(const DeviceStep& step, const CudaAttention& attention, cudaS
 
 }  // namespace
 
-bool SupportsPrefill(const CudaAttention& attention) {
-  return attention.architecture >= 80 && attention.type != CudaType::kFloat &&
-         attention.kv_type == attention.type && attention.head_dim % 8 == 0 &&
-         attention.head_dim <= 256;
-}
-
 cudaError_t LaunchPrefill(const DeviceStep& step, const CudaAttention& attention,
                           cudaStream_t stream) {
-  if (!SupportsPrefill(attention)) return cudaErrorNotSupported;
+  if (!TakesTensorCores(attention)) return cudaErrorNotSupported;
   return DispatchType(attention.type, [&](auto element) {
     using T = decltype(element);
     if constexpr (!std::is_same_v<T, float>) {
-      if (attention.head_dim <= 64) return Launch<T, Shape<64, 4>>(step, attention, stream);
-      if (attention.head_dim <= 96) return Launch<T, Shape<96, 4>>(step, attention, stream);
-      if (attention.head_dim <= 128) return Launch<T, Shape<128, 4>>(step, attention, stream);
-      return Launch<T, Shape<256, 4>>(step, attention, stream);
+      if (attention.head_dim <= 64) return Launch<T, Shape<64>>(step, attention, stream);
+      if (attention.head_dim <= 96) return Launch<T, Shape<96>>(step, attention, stream);
+      if (attention.head_dim <= 128) return Launch<T, Shape<128>>(step, attention, stream);
+      return Launch<T, Shape<256>>(step, attention, stream);
     }
     return cudaErrorNotSupported;
   });

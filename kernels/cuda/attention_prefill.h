@@ -9,9 +9,8 @@
 namespace gantry {
 
 // Attention of the rows of all slices that are longer than one row, whose k and v are in the cache:
-// by tensor cores, 16-bit activations and a cache of the same type. Sums run over positions in an
+// where it TakesTensorCores. Sums run over positions in an
 // order that does not depend on how a prompt is cut.
-bool SupportsPrefill(const CudaAttention& attention);
 cudaError_t LaunchPrefill(const DeviceStep& step, const CudaAttention& attention,
                           cudaStream_t stream);
 

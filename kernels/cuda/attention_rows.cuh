@@ -7,6 +7,12 @@
 
 namespace gantry {
 
+// Elements before a row's q, k or v: `head` counts through all three.
+__device__ __forceinline__ int64_t QkvAt(const CudaAttention& attention, int row, int head) {
+  return (static_cast<int64_t>(row) * (attention.heads + 2 * attention.kv_heads) + head) *
+         attention.head_dim;
+}
+
 // Where the positions of one sequence lie in keys and in values, for one kv head.
 struct KvPlaces {
   const int32_t* table;

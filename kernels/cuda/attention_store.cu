@@ -22,10 +22,7 @@ __global__ void StoreKernel(DeviceStep step, CudaAttention attention) {
   if (at >= attention.kv_heads * dim) return;
   const int head = at / dim;
   const int d = at - head * dim;
-  const T* k = static_cast<const T*>(attention.qkv) +
-               (static_cast<int64_t>(row) * (attention.heads + 2 * attention.kv_heads) +
-                attention.heads + head) *
-                   dim;
+  const T* k = static_cast<const T*>(attention.qkv) + QkvAt(attention, row, attention.heads + head);
   const T* v = k + attention.kv_heads * dim;
   const int64_t to = PlacesOf(step, attention, slice, head).At(position) * dim + d;
   Kv* keys = static_cast<Kv*>(attention.keys) + to;

@@ -13,10 +13,6 @@ namespace gantry {
 cudaError_t LaunchConvert(CudaType from_type, const void* from, int64_t count, CudaType to_type,
                           void* to, cudaStream_t stream);
 
-// to[i] += from[i] for i < count, added in fp32: a residual connection.
-cudaError_t LaunchAddTo(CudaType from_type, const void* from, int64_t count, CudaType to_type,
-                        void* to, cudaStream_t stream);
-
 }  // namespace gantry
 
 #endif  // GANTRY_KERNELS_CUDA_CONVERT_H_

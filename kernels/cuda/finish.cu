@@ -1,6 +1,7 @@
 #include "kernels/cuda/finish.h"
 
 #include "kernels/cuda/epilogue.cuh"
+#include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/pdl.cuh"
 
 namespace gantry {
@@ -21,7 +22,6 @@ __global__ void Finish(const CudaProduct p, const S* sums, int first_row, int ro
   const S* const from = sums + token * row_count;
   if (!gate) {
     const int row = first_row + i;
-    if (row >= p.rows) return;
     const float bias = p.bias != nullptr ? p.bias[row] : 0.0f;
     StoreElement<T>(p, token * p.rows + row, ToFloat(from[i]) + bias);
     return;
@@ -43,33 +43,21 @@ cudaError_t Launch(const CudaProduct& p, CudaType sums_type, const void* sums, i
                    int row_count, bool interleaved, cudaStream_t stream) {
   const int width = IsGate(p.epilogue) ? row_count / 2 : row_count;
   const dim3 grid((width + kThreads - 1) / kThreads, p.tokens);
-  switch (sums_type) {
-    case CudaType::kFloat:
-      return LaunchPdl(Finish<T, float>, grid, dim3(kThreads), 0, stream, p,
-                       static_cast<const float*>(sums), first_row, row_count, interleaved);
-    case CudaType::kHalf:
-      return LaunchPdl(Finish<T, half>, grid, dim3(kThreads), 0, stream, p,
-                       static_cast<const half*>(sums), first_row, row_count, interleaved);
-    case CudaType::kBFloat16:
-      break;
-  }
-  return LaunchPdl(Finish<T, __nv_bfloat16>, grid, dim3(kThreads), 0, stream, p,
-                   static_cast<const __nv_bfloat16*>(sums), first_row, row_count, interleaved);
+  return DispatchType(sums_type, [&](auto sum) {
+    using S = decltype(sum);
+    return LaunchPdl(Finish<T, S>, grid, dim3(kThreads), 0, stream, p, static_cast<const S*>(sums),
+                     first_row, row_count, interleaved);
+  });
 }
 
 }  // namespace
 
 cudaError_t FinishProduct(const CudaProduct& product, CudaType sums_type, const void* sums,
                           int first_row, int row_count, bool interleaved, cudaStream_t stream) {
-  switch (product.type) {
-    case CudaType::kFloat:
-      return Launch<float>(product, sums_type, sums, first_row, row_count, interleaved, stream);
-    case CudaType::kHalf:
-      return Launch<half>(product, sums_type, sums, first_row, row_count, interleaved, stream);
-    case CudaType::kBFloat16:
-      break;
-  }
-  return Launch<__nv_bfloat16>(product, sums_type, sums, first_row, row_count, interleaved, stream);
+  return DispatchType(product.type, [&](auto element) {
+    return Launch<decltype(element)>(product, sums_type, sums, first_row, row_count, interleaved,
+                                     stream);
+  });
 }
 
 }  // namespace gantry

@@ -4,12 +4,26 @@
 #include <cuda_runtime.h>
 
 #include "kernels/cuda/numbers.cuh"
+#include "kernels/cuda/reduce.cuh"
 
 namespace gantry {
 
 // RMSNorm by a block of kNormThreads threads. Every kernel that normalises does it with this code,
 // so that a row gets the same bits whichever kernel does it.
 inline constexpr int kNormThreads = 512;
+
+// 1 / sqrt(mean + eps) of the block's squares from a thread's `sum` of them. `scratch`:
+// kNormThreads / 32 floats of shared memory that nobody reads any more; they are in use until the
+// next barrier after the call.
+__device__ __forceinline__ float NormScale(float sum, int n, float eps, float* scratch) {
+  sum = WarpSum(sum);
+  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = sum;
+  __syncthreads();
+  float total = 0;
+#pragma unroll
+  for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
+  return __frcp_rn(__fsqrt_rn(total / n + eps));
+}
 
 // A thread's share of a row: pieces of eight elements, kNormThreads * 8 apart.
 template <typename T>
@@ -28,8 +42,7 @@ class NormRow {
     }
   }
 
-  // to = the normalised row. `scratch`: kNormThreads / 32 floats of shared memory that nobody reads
-  // any more; they are in use until the next barrier after the call.
+  // to = the normalised row. `scratch` as NormScale's.
   __device__ __forceinline__ void Run(const T* row, float eps, float* scratch, T* to) const {
     uint4 values[kMostPieces];
     float4 weights[kMostPieces][2];
@@ -52,14 +65,7 @@ class NormRow {
         sum = fmaf(pair.y, pair.y, sum);
       }
     }
-#pragma unroll
-    for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
-    if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = sum;
-    __syncthreads();
-    float total = 0;
-#pragma unroll
-    for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
-    const float scale = __frcp_rn(__fsqrt_rn(total / n_ + eps));
+    const float scale = NormScale(sum, n_, eps, scratch);
 #pragma unroll
     for (int i = 0; i < kMostPieces; ++i) {
       if (At(i) >= n_) break;
@@ -87,7 +93,7 @@ class NormRow {
 };
 
 // to = row / sqrt(mean(row^2) + eps) * weight for rows of any type and length, with the bits of
-// NormRow where that takes them. `scratch` and its use as there.
+// NormRow where that takes them. `scratch` as NormScale's.
 template <typename T>
 __device__ void NormaliseRow(const T* row, const float* weight, float eps, int n, float* scratch,
                              T* to) {
@@ -101,14 +107,7 @@ __device__ void NormaliseRow(const T* row, const float* weight, float eps, int n
   for (int i = threadIdx.x; i < n; i += kNormThreads) {
     sum = fmaf(ToFloat(row[i]), ToFloat(row[i]), sum);
   }
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = sum;
-  __syncthreads();
-  float total = 0;
-#pragma unroll
-  for (int i = 0; i < kNormThreads / 32; ++i) total += scratch[i];
-  const float scale = __frcp_rn(__fsqrt_rn(total / n + eps));
+  const float scale = NormScale(sum, n, eps, scratch);
   for (int i = threadIdx.x; i < n; i += kNormThreads) {
     to[i] = FromFloat<T>(Round<T>(ToFloat(row[i]) * scale) * weight[i]);
   }

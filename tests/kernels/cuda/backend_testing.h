@@ -8,6 +8,7 @@
 
 #include "base/dtype.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/reference/quantize.h"
 #include "tests/kernels/cuda/device_testing.h"
 #include "tests/kernels/kernel_testing.h"
 
@@ -23,12 +24,6 @@ class CudaBackendTest : public DeviceTest {
     return *std::move(backend);
   }
 };
-
-inline float RoundTo(DType dtype, float value) {
-  if (dtype == DType::kF16) return F16ToFloat(FloatToF16(value));
-  if (dtype == DType::kBF16) return BF16ToFloat(FloatToBF16(value));
-  return value;
-}
 
 inline std::vector<float> RandomOf(DType dtype, size_t count, float scale = 1) {
   std::vector<float> values = RandomFloats(count, scale);

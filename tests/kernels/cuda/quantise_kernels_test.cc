@@ -40,7 +40,7 @@ TEST_F(QuantiseKernelsTest, FourBit) {
         SCOPED_TRACE(testing::Message() << TypeName(type) << " by " << block_size);
         const int count = RandomInt(1, 20000);
         std::vector<float> weights = Rounded(type, RandomFloats(count, 0.02f));
-        // A block of zeros, and values at the edges.
+        // A block of zeros.
         if (count > 3 * block_size) {
           std::fill_n(weights.begin() + block_size, block_size, 0.0f);
         }
