@@ -132,7 +132,10 @@ void CheckLinear(const LinearArgs& args, size_t activation_bytes) {
   const bool gated = IsGated(args.epilogue);
   Require(!gated || rows % 2 == 0, "a gated weight has an odd number of rows");
   CheckBytes(args.x, args.tokens, cols, activation_bytes, "x");
-  CheckBytes(args.out, args.tokens, gated ? rows / 2 : rows, activation_bytes, "out");
+  Require(!args.float_out || args.epilogue == LinearArgs::Epilogue::kNone,
+          "floats come without an epilogue");
+  CheckBytes(args.out, args.tokens, gated ? rows / 2 : rows,
+             args.float_out ? sizeof(float) : activation_bytes, "out");
   if (args.norm_weight != nullptr) CheckBytes(args.norm_weight, 1, cols, 4, "norm_weight");
   if (args.bias != nullptr) CheckBytes(args.bias, 1, rows, 4, "bias");
   Require(args.out != args.x, "a linear op cannot write over its input");

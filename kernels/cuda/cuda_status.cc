@@ -13,6 +13,12 @@ absl::Status CudaStatus(cudaError_t error, absl::string_view what) {
   const std::string text =
       absl::StrCat("cuda:", device, ": ", what, ": ", cudaGetErrorString(error));
   if (error == cudaErrorMemoryAllocation) return absl::ResourceExhaustedError(text);
+  if (error == cudaErrorNoKernelImageForDevice) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(text,
+                     "; this program was built for other compute capabilities: configure it "
+                     "with -DCMAKE_CUDA_ARCHITECTURES=native on this machine"));
+  }
   return absl::InternalError(absl::StrCat(text, "; start the worker again"));
 }
 

@@ -18,8 +18,10 @@ absl::Status GraphCache::Run(const Key& key, cudaStream_t stream,
   const auto found = entries_.find(key);
   if (found == entries_.end()) {
     if (entries_.size() >= kMostEntries) DropOldest();
-    entries_[key].last_use = ++uses_;
-    return enqueue();
+    // Only what has run is recorded: the first run allocates what is missing.
+    const absl::Status done = enqueue();
+    if (done.ok()) entries_[key].last_use = ++uses_;
+    return done;
   }
   Entry& entry = found->second;
   entry.last_use = ++uses_;

@@ -3,9 +3,9 @@
 
 #include <cuda_runtime.h>
 
+#include <compare>
 #include <cstdint>
 #include <map>
-#include <tuple>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"

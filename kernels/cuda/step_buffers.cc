@@ -56,7 +56,11 @@ absl::StatusOr<bool> StepBuffers::Reserve(const Capacity& capacity) {
                     capacity_.ropes == had.ropes && capacity_.half_rotary == had.half_rotary;
   if (same && device_ != nullptr) return false;
   GANTRY_RETURN_IF_CUDA_ERROR(cudaDeviceSynchronize(), "waiting for the last step");
-  GANTRY_RETURN_IF_ERROR(Allocate());
+  const absl::Status allocated = Allocate();
+  if (!allocated.ok()) {
+    capacity_ = had;
+    return allocated;
+  }
   return true;
 }
 
@@ -82,13 +86,14 @@ absl::Status StepBuffers::Allocate() {
   const size_t non_finite = place(capacity_.rows);
   // Last, so that a short table makes a short copy.
   const size_t blocks = place(capacity_.blocks);
-  copied_bytes_ = at;
+  const size_t copied_bytes = at;
   const size_t rotation = place(capacity_.rows * 2 * capacity_.half_rotary);
 
+  // Without a device buffer the next reservation tries again.
+  device_.reset();
   if (host_ != nullptr) cudaFreeHost(host_);
   host_ = nullptr;
-  GANTRY_RETURN_IF_CUDA_ERROR(cudaMallocHost(&host_, copied_bytes_), "allocating pinned memory");
-  device_.reset();
+  GANTRY_RETURN_IF_CUDA_ERROR(cudaMallocHost(&host_, copied_bytes), "allocating pinned memory");
   GANTRY_ASSIGN_OR_RETURN(device_, CudaBuffer::Allocate(at));
   char* const base = device_->as<char>();
   step_ = DeviceStep();

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -45,7 +44,6 @@ class StepBuffers {
   DeviceStep step_;
   std::unique_ptr<CudaBuffer> device_;
   char* host_ = nullptr;  // pinned, of the same layout as what is copied
-  size_t copied_bytes_ = 0;
 };
 
 }  // namespace gantry
