@@ -176,6 +176,7 @@ struct StepLimits {
   int64_t logit_rows = 0;
   int64_t context = 0;  // positions of a sequence
   int64_t heads = 0;
+  int64_t kv_heads = 0;
   int64_t head_dim = 0;
 };
 

@@ -188,6 +188,7 @@ absl::StatusOr<uint64_t> StageHost::Assemble(const LoadPlan& plan, Epoch* epoch,
   limits.logit_rows = std::min(plan.shape.max_step_rows, plan.shape.max_step_tokens);
   limits.context = plan.shape.context;
   limits.heads = plan.config.num_heads;
+  limits.kv_heads = plan.config.num_kv_heads;
   limits.head_dim = plan.config.head_dim;
   GANTRY_RETURN_IF_ERROR(backend_->Reserve(limits));
   uint64_t measured = MeasuredBytes(weights_) + workspace->bytes() + backend_->scratch_bytes();

@@ -3,21 +3,19 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/bytes.h"
 #include "base/status_macros.h"
 #include "kernels/arguments.h"
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/cuda_buffer.h"
+#include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/cuda_matrix.h"
 #include "kernels/cuda/cuda_products.h"
 #include "kernels/cuda/cuda_sampler.h"
 #include "kernels/cuda/cuda_status.h"
-#include "kernels/cuda/device_info.h"
 #include "kernels/cuda/gather_rows.h"
 #include "kernels/cuda/graph_cache.h"
 #include "kernels/cuda/non_finite.h"
@@ -28,37 +26,8 @@
 namespace gantry {
 namespace {
 
-constexpr int kLeastCapability = 75;
-// Read to measure the bandwidth, or a quarter of what is free.
-constexpr size_t kMeasuredBytes = size_t{1} << 30;
 // Steps of more rows are not replayed: launching them takes less time than computing them.
 constexpr int kMostReplayedRows = 64;
-
-absl::StatusOr<int> Capability(int device) {
-  int count = 0;
-  const cudaError_t error = cudaGetDeviceCount(&count);
-  if (error != cudaSuccess && error != cudaErrorNoDevice) {
-    return absl::NotFoundError(
-        absl::StrCat("cuda:", device, ": ", cudaGetErrorString(error),
-                     "; is the NVIDIA driver loaded, and not older than this build's CUDA?"));
-  }
-  if (device < 0 || device >= count) {
-    return absl::NotFoundError(
-        absl::StrCat("cuda:", device, ": this machine has ", count, " GPUs"));
-  }
-  int major = 0;
-  int minor = 0;
-  GANTRY_RETURN_IF_CUDA_ERROR(
-      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "asking");
-  GANTRY_RETURN_IF_CUDA_ERROR(
-      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "asking");
-  const int capability = 10 * major + minor;
-  if (capability < kLeastCapability) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "cuda:", device, ": expected compute capability 7.5 or more, found ", major, ".", minor));
-  }
-  return capability;
-}
 
 class CudaKvCache : public KvCache {
  public:
@@ -85,7 +54,7 @@ absl::StatusOr<size_t> KeyBytes(const KvCacheShape& shape) {
 class CudaBackend : public Backend {
  public:
   static absl::StatusOr<std::unique_ptr<Backend>> Open(int device) {
-    GANTRY_ASSIGN_OR_RETURN(const int capability, Capability(device));
+    GANTRY_ASSIGN_OR_RETURN(const int capability, CudaCapability(device));
     std::unique_ptr<CudaBackend> backend(new CudaBackend(device, capability));
     GANTRY_RETURN_IF_ERROR(backend->Start());
     return std::unique_ptr<Backend>(std::move(backend));
@@ -95,6 +64,7 @@ class CudaBackend : public Backend {
     graphs_.Clear();
     products_.reset();
     attention_workspace_.reset();
+    if (copied_ != nullptr) cudaEventDestroy(copied_);
     if (stream_ != nullptr) cudaStreamDestroy(stream_);
   }
 
@@ -170,7 +140,7 @@ class CudaBackend : public Backend {
 
   absl::Status Reserve(const StepLimits& limits) override {
     Bind();
-    GANTRY_ASSIGN_OR_RETURN(bool moved, products_->Reserve(limits.rows, type_));
+    GANTRY_RETURN_IF_ERROR(ReserveProducts(limits.rows));
     StepBuffers::Capacity capacity;
     capacity.rows = limits.rows;
     capacity.slices = limits.rows;
@@ -178,17 +148,13 @@ class CudaBackend : public Backend {
     capacity.ropes = 4;
     capacity.half_rotary = limits.head_dim / 2;
     capacity.blocks = std::min<int64_t>(limits.rows, 64) * (limits.context / 16 + 1);
-    GANTRY_ASSIGN_OR_RETURN(const bool buffers_moved, buffers_.Reserve(capacity));
+    GANTRY_RETURN_IF_ERROR(ReserveBuffers(capacity));
     CudaAttention attention;
     attention.type = attention.kv_type = type_;
     attention.heads = static_cast<int>(limits.heads);
-    attention.kv_heads = attention.heads;
+    attention.kv_heads = static_cast<int>(limits.kv_heads);
     attention.head_dim = static_cast<int>(limits.head_dim);
-    GANTRY_ASSIGN_OR_RETURN(
-        const bool attention_moved,
-        ReserveAttention(AttentionWorkspaceBytes(attention, static_cast<int>(limits.context))));
-    if (moved || buffers_moved || attention_moved) graphs_.Clear();
-    return absl::OkStatus();
+    return ReserveAttention(AttentionWorkspaceBytes(attention, static_cast<int>(limits.context)));
   }
   size_t scratch_bytes() const override {
     return products_->scratch_bytes() + buffers_.bytes() + sampler_.bytes() +
@@ -199,13 +165,9 @@ class CudaBackend : public Backend {
     Require(layout_ == nullptr, "BeginStep within a step");
     GANTRY_RETURN_IF_ERROR(CheckLayout(layout));
     Bind();
-    GANTRY_ASSIGN_OR_RETURN(const bool moved,
-                            products_->Reserve(std::max<int64_t>(layout.rows, 1), type_));
-    GANTRY_ASSIGN_OR_RETURN(const bool buffers_moved, buffers_.Reserve(layout));
-    if (moved || buffers_moved) graphs_.Clear();
-    if (copied_ != nullptr) {
-      GANTRY_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(copied_), "the step before this one");
-    }
+    GANTRY_RETURN_IF_ERROR(ReserveProducts(std::max<int64_t>(layout.rows, 1)));
+    GANTRY_RETURN_IF_ERROR(ReserveBuffers(layout));
+    GANTRY_RETURN_IF_CUDA_ERROR(cudaEventSynchronize(copied_), "the step before this one");
     GANTRY_RETURN_IF_ERROR(buffers_.Upload(layout, stream_));
     GANTRY_RETURN_IF_CUDA_ERROR(cudaEventRecord(copied_, stream_), "copying the layout of a step");
     rotated_ = false;
@@ -232,13 +194,10 @@ class CudaBackend : public Backend {
 
   absl::Status Embed(const Matrix& table, Buffer* out) override {
     Require(layout_ != nullptr, "Embed outside of a step");
+    GANTRY_RETURN_IF_ERROR(CheckEmbeddingTable(table));
     GANTRY_RETURN_IF_ERROR(CheckTokenIds(layout_->token_ids, table.rows()));
     CheckBytes(out, layout_->rows, table.cols(), CudaTypeSize(type_), "out");
     const auto& matrix = static_cast<const CudaMatrix&>(table);
-    if (matrix.layout() != CudaMatrix::Layout::kDense) {
-      return absl::InvalidArgumentError(absl::StrCat("an embedding in ", SchemeName(table.scheme()),
-                                                     "; expected fp32, fp16 or bf16"));
-    }
     Bind();
     return CudaStatus(
         LaunchGatherRows(matrix.type(), matrix.values(), buffers_.step().token_ids, layout_->rows,
@@ -263,8 +222,7 @@ class CudaBackend : public Backend {
     product.cols = static_cast<int>(args.weight->cols());
     if (layout_ == nullptr) {
       // Outside of a step nothing has made room yet.
-      GANTRY_ASSIGN_OR_RETURN(const bool moved, products_->Reserve(args.tokens, type_));
-      if (moved) graphs_.Clear();
+      GANTRY_RETURN_IF_ERROR(ReserveProducts(args.tokens));
     }
     return products_->Run(static_cast<const CudaMatrix&>(*args.weight), product);
   }
@@ -283,7 +241,6 @@ class CudaBackend : public Backend {
 
   absl::Status Attention(const AttentionArgs& args) override {
     Require(layout_ != nullptr, "Attention outside of a step");
-    Require(args.cache != nullptr, "cache is null");
     CheckAttention(args, layout_->rows, CudaTypeSize(type_));
     const auto& cache = static_cast<const CudaKvCache&>(*args.cache);
     const KvCacheShape& shape = cache.shape();
@@ -314,9 +271,8 @@ class CudaBackend : public Backend {
     }
     const DeviceStep& step = buffers_.step();
     // Only outside of a recording: the first call of a key is not recorded.
-    GANTRY_ASSIGN_OR_RETURN(
-        const bool moved, ReserveAttention(AttentionWorkspaceBytes(attention, step.context_bound)));
-    if (moved) graphs_.Clear();
+    GANTRY_RETURN_IF_ERROR(
+        ReserveAttention(AttentionWorkspaceBytes(attention, step.context_bound)));
     attention.workspace = attention_workspace_->data();
     if (!rotated_) {
       GANTRY_RETURN_IF_CUDA_ERROR(LaunchRotation(step, stream_), "rotary embedding");
@@ -392,20 +348,36 @@ class CudaBackend : public Backend {
                                 "opening");
     GANTRY_RETURN_IF_CUDA_ERROR(cudaEventRecord(copied_, stream_), "opening");
     GANTRY_ASSIGN_OR_RETURN(
-        products_, CudaProducts::Create({properties.multiProcessorCount, capability_}, stream_));
+        products_, CudaProducts::Create({properties.multiProcessorCount, capability_,
+                                         static_cast<int>(properties.sharedMemPerBlockOptin)},
+                                        stream_));
     return absl::OkStatus();
   }
 
   // The current device belongs to the thread, and more than one may call.
   void Bind() const { cudaSetDevice(device_); }
 
-  absl::StatusOr<bool> ReserveAttention(size_t bytes) {
-    if (attention_workspace_ != nullptr && attention_workspace_->bytes() >= bytes) return false;
+  // Whatever moves, or is gone because there was no room, recordings of it are void.
+  absl::Status ReserveProducts(int64_t tokens) {
+    const absl::StatusOr<bool> moved = products_->Reserve(tokens, type_);
+    if (!moved.ok() || *moved) graphs_.Clear();
+    return moved.status();
+  }
+  template <typename Steps>
+  absl::Status ReserveBuffers(const Steps& steps) {
+    const absl::StatusOr<bool> moved = buffers_.Reserve(steps);
+    if (!moved.ok() || *moved) graphs_.Clear();
+    return moved.status();
+  }
+  absl::Status ReserveAttention(size_t bytes) {
+    if (attention_workspace_ != nullptr && attention_workspace_->bytes() >= bytes) {
+      return absl::OkStatus();
+    }
+    graphs_.Clear();
     attention_workspace_.reset();
     GANTRY_ASSIGN_OR_RETURN(attention_workspace_, CudaBuffer::Allocate(bytes));
-    GANTRY_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(attention_workspace_->data(), 0, bytes, stream_),
-                                "clearing scratch");
-    return true;
+    return CudaStatus(cudaMemsetAsync(attention_workspace_->data(), 0, bytes, stream_),
+                      "clearing scratch");
   }
 
   const int device_;
@@ -425,26 +397,6 @@ class CudaBackend : public Backend {
 };
 
 }  // namespace
-
-absl::StatusOr<CudaDeviceInfo> DescribeCudaDevice(int device) {
-  GANTRY_ASSIGN_OR_RETURN(const int capability, Capability(device));
-  GANTRY_RETURN_IF_CUDA_ERROR(cudaSetDevice(device), "opening");
-  cudaDeviceProp properties{};
-  GANTRY_RETURN_IF_CUDA_ERROR(cudaGetDeviceProperties(&properties, device), "opening");
-  CudaDeviceInfo info;
-  info.name = properties.name;
-  info.major = capability / 10;
-  info.minor = capability % 10;
-  size_t free = 0;
-  size_t total = 0;
-  GANTRY_RETURN_IF_CUDA_ERROR(cudaMemGetInfo(&free, &total), "asking for free memory");
-  info.free_bytes = free;
-  info.total_bytes = total;
-  GANTRY_RETURN_IF_CUDA_ERROR(
-      MeasureCudaReadBandwidth(std::min(kMeasuredBytes, free / 4), &info.read_bytes_per_s),
-      "measuring the memory");
-  return info;
-}
 
 absl::StatusOr<std::unique_ptr<Backend>> MakeCudaBackend(int device) {
   return CudaBackend::Open(device);

@@ -1,7 +1,6 @@
 #include "kernels/cuda/cuda_products.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -21,7 +20,6 @@ constexpr size_t kCublasWorkspaceBytes = size_t{32} << 20;
 // Dequantised weights of a slab: small enough that they are still in the second cache when they are
 // multiplied.
 constexpr int64_t kSlabBytes = int64_t{32} << 20;
-constexpr int kLanes = 32;
 // Rows of an int8 slab, whose sums take 4 bytes a token.
 constexpr int64_t kInt8SlabRows = 4096;
 // Tokens that a product of a library is always made with where its order of sums must not depend
@@ -68,9 +66,8 @@ absl::Status Grow(size_t bytes, std::unique_ptr<CudaBuffer>* buffer, bool* moved
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<CudaProducts>> CudaProducts::Create(Device device,
+absl::StatusOr<std::unique_ptr<CudaProducts>> CudaProducts::Create(const CudaDevice& device,
                                                                    cudaStream_t stream) {
-  GANTRY_RETURN_IF_ERROR(OpenCublas());
   GANTRY_RETURN_IF_ERROR(OpenCublas());
   std::unique_ptr<CudaProducts> products(new CudaProducts(device, stream));
   GANTRY_RETURN_IF_ERROR(CublasStatus(cublasCreate(&products->cublas_), "starting"));
@@ -128,10 +125,7 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
     GANTRY_RETURN_IF_ERROR(Grow(count, &int8_codes_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count * sizeof(half), &int8_values_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(tokens * sizeof(float), &int8_absmax_, &moved));
-    // The lists, as RunInt8 lays them out.
-    const size_t columns =
-        (2 + kInt8MaxTokens * (kLanes + 1) + (kInt8MaxTokens + 1) * needs_.int8_cols) *
-        sizeof(int32_t);
+    const size_t columns = Int8ListInts(kInt8MaxTokens, needs_.int8_cols) * sizeof(int32_t);
     if (int8_columns_ == nullptr || int8_columns_->bytes() < columns) {
       GANTRY_RETURN_IF_ERROR(Grow(columns, &int8_columns_, &moved));
       GANTRY_RETURN_IF_CUDA_ERROR(cudaMemsetAsync(int8_columns_->data(), 0, columns, stream_),
@@ -158,16 +152,7 @@ absl::Status CudaProducts::Run(const CudaMatrix& weight, const CudaProduct& prod
     case CudaMatrix::Layout::kFourBit:
       return RunFourBit(weight, product);
     case CudaMatrix::Layout::kInt8:
-      if (!deterministic_ || product.tokens <= kInt8MaxTokens ||
-          weight.format().outliers_per_batch) {
-        return RunInt8(weight, product);
-      }
-      // Outliers of more tokens are summed in another order.
-      for (int first = 0; first < product.tokens; first += kInt8MaxTokens) {
-        const int tokens = std::min(product.tokens - first, kInt8MaxTokens);
-        GANTRY_RETURN_IF_ERROR(RunInt8(weight, Some(product, first, tokens)));
-      }
-      return absl::OkStatus();
+      return RunInt8(weight, product);
     case CudaMatrix::Layout::kDense:
     case CudaMatrix::Layout::kTensors:
       break;
@@ -196,39 +181,45 @@ absl::Status CudaProducts::Normalise(CudaProduct* product) {
 }
 
 absl::Status CudaProducts::RunFourBit(const CudaMatrix& weight, const CudaProduct& product) {
-  CudaProduct few = Some(product, 0, std::min(product.tokens, kFourBitMaxTokens));
-  if (few.norm_weight != nullptr && !FusesFourBitNorm(few)) few.norm_weight = nullptr;
-  const bool supported = product.type == ComputeType(weight) &&
-                         SupportsFourBitProduct(few, device_.compute_capability);
-  if (!supported || (product.tokens > kFourBitMaxTokens && !deterministic_)) {
+  const FourBitWeights& packed = weight.four_bit();
+  const int most =
+      product.type == ComputeType(weight) ? FourBitTokens(packed, product, device_) : 0;
+  if (most == 0 || (product.tokens > kFourBitMaxTokens && !deterministic_)) {
     return RunByLibrary(weight, product);
   }
-  for (int first = 0; first < product.tokens; first += kFourBitMaxTokens) {
-    few = Some(product, first, std::min(product.tokens - first, kFourBitMaxTokens));
-    if (few.norm_weight != nullptr && !FusesFourBitNorm(few)) {
+  for (int first = 0; first < product.tokens; first += most) {
+    CudaProduct few = Some(product, first, std::min(product.tokens - first, most));
+    if (few.norm_weight != nullptr && !FusesFourBitNorm(packed, few, device_)) {
       GANTRY_RETURN_IF_ERROR(Normalise(&few));
     }
-    GANTRY_RETURN_IF_CUDA_ERROR(
-        FourBitProduct(weight.four_bit(), few, device_.multiprocessors, stream_),
-        "a 4-bit product");
+    GANTRY_RETURN_IF_CUDA_ERROR(FourBitProduct(packed, few, device_, stream_), "a 4-bit product");
   }
   return absl::OkStatus();
 }
 
 absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& product) {
+  const int most = Int8ProductTokens(product, device_);
+  if (!deterministic_ || weight.format().outliers_per_batch || product.tokens <= most) {
+    return RunInt8Once(weight, product, /*few=*/product.tokens <= most);
+  }
+  // Outliers of more tokens are summed in another order.
+  const int step = most > 0 ? most : kInt8MaxTokens;
+  for (int first = 0; first < product.tokens; first += step) {
+    const int tokens = std::min(product.tokens - first, step);
+    GANTRY_RETURN_IF_ERROR(RunInt8Once(weight, Some(product, first, tokens), /*few=*/most > 0));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CudaProducts::RunInt8Once(const CudaMatrix& weight, const CudaProduct& product,
+                                       bool few) {
   const CudaInt8Options options = {weight.format().int8_threshold,
                                    weight.format().outliers_per_batch};
   CudaInt8Activations x;
   x.codes = int8_codes_->as<int8_t>();
   x.absmax = int8_absmax_->as<float>();
   x.values = int8_values_->as<half>();
-  x.count = int8_columns_->as<int32_t>();
-  x.any = x.count + 1;
-  x.starts = x.any + 1;
-  x.flags = x.starts + kInt8MaxTokens * (kLanes + 1);
-  x.columns = x.flags + reserved_int8_cols_;
-  const bool few = SupportsInt8Product(product.rows, product.cols, product.tokens,
-                                       IsGate(product.epilogue), device_.compute_capability);
+  PlaceInt8Lists(int8_columns_->as<int32_t>(), kInt8MaxTokens, reserved_int8_cols_, &x);
   const CudaInt8Lists lists = !few                ? CudaInt8Lists::kAscending
                               : options.per_batch ? CudaInt8Lists::kAllTokens
                                                   : CudaInt8Lists::kEachToken;
@@ -238,9 +229,8 @@ absl::Status CudaProducts::RunInt8(const CudaMatrix& weight, const CudaProduct& 
       "quantising activations");
   const bool gated = IsGate(product.epilogue);
   if (few) {
-    return CudaStatus(
-        Int8Product(weight.int8(), x, options, product, device_.multiprocessors, stream_),
-        "an int8 product");
+    return CudaStatus(Int8Product(weight.int8(), x, options, product, device_, stream_),
+                      "an int8 product");
   }
   // Slabs of rows, the same of both halves of a gate.
   const int64_t height = gated ? product.rows / 2 : product.rows;

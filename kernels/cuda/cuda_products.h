@@ -19,11 +19,8 @@ namespace gantry {
 // for many. One stream.
 class CudaProducts {
  public:
-  struct Device {
-    int multiprocessors = 0;
-    int compute_capability = 0;  // 10 * major + minor
-  };
-  static absl::StatusOr<std::unique_ptr<CudaProducts>> Create(Device device, cudaStream_t stream);
+  static absl::StatusOr<std::unique_ptr<CudaProducts>> Create(const CudaDevice& device,
+                                                              cudaStream_t stream);
   ~CudaProducts();
 
   void set_deterministic(bool deterministic) { deterministic_ = deterministic; }
@@ -39,9 +36,11 @@ class CudaProducts {
   absl::Status Run(const CudaMatrix& weight, const CudaProduct& product);
 
  private:
-  CudaProducts(Device device, cudaStream_t stream) : device_(device), stream_(stream) {}
+  CudaProducts(const CudaDevice& device, cudaStream_t stream) : device_(device), stream_(stream) {}
   absl::Status RunFourBit(const CudaMatrix& weight, const CudaProduct& product);
   absl::Status RunInt8(const CudaMatrix& weight, const CudaProduct& product);
+  // By our kernel for few tokens, or by cuBLAS slab by slab of the weight's rows.
+  absl::Status RunInt8Once(const CudaMatrix& weight, const CudaProduct& product, bool few);
   // By cuBLAS, slab by slab of the weight's rows. With `fixed_tokens` no more than those, and
   // always so many in one product, so that its order of sums does not depend on them.
   absl::Status RunSlabs(const CudaMatrix& weight, CudaProduct product, bool fixed_tokens);
@@ -67,7 +66,7 @@ class CudaProducts {
     int64_t slab_rows = 0;   // whose products wait to be finished
   };
 
-  const Device device_;
+  const CudaDevice device_;
   const cudaStream_t stream_;
   bool deterministic_ = false;
   cublasHandle_t cublas_ = nullptr;

@@ -1,6 +1,5 @@
 #include "kernels/cuda/cuda_sampler.h"
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 
@@ -58,9 +57,15 @@ absl::Status CudaSampler::Sample(const float* logits, int64_t vocab,
   if (requests.empty()) return absl::OkStatus();
   if (!SupportsSampling(vocab)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("sampling from ", vocab, " tokens: expected at most 786432"));
+        absl::StrCat("sampling from ", vocab, " tokens: expected at most ", kMostSampledVocab));
   }
-  const SamplePlan plan = PlanSampling(requests, vocab);
+  SamplePlan plan = PlanSampling(requests, vocab);
+  if (!lists_.has_value()) lists_ = SupportsShortlist();
+  if (!*lists_) {
+    // What a list would decide is then decided by the whole row.
+    plan.shortlist = 0;
+    for (SampleJob& job : plan.jobs) job.wants_shortlist = false;
+  }
   const size_t job_bytes = RoundUp(plan.jobs.size() * sizeof(SampleJob));
   const size_t input_bytes = job_bytes + plan.penalties.size() * sizeof(TokenPenalty);
   const size_t outcome_bytes = RoundUp(plan.jobs.size() * sizeof(SampleOutcome));

@@ -4,6 +4,7 @@
 #include <cuda_runtime.h>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,7 +31,8 @@ class CudaSampler {
   std::unique_ptr<CudaBuffer> input_;   // jobs, then penalties
   std::unique_ptr<CudaBuffer> output_;  // outcomes, then shortlists
   std::unique_ptr<CudaBuffer> workspace_;
-  char* host_ = nullptr;  // pinned; for the larger of input and output
+  std::optional<bool> lists_;  // SupportsShortlist
+  char* host_ = nullptr;       // pinned; for input, then output
   size_t host_bytes_ = 0;
 };
 

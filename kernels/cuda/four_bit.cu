@@ -2,9 +2,11 @@
 
 #include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/four_bit_codes.cuh"
+#include "kernels/cuda/four_bit_scales.cuh"
 #include "kernels/cuda/loads.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/norm_row.cuh"
+#include "kernels/cuda/packed_rows.cuh"
 #include "kernels/cuda/pdl.cuh"
 #include "kernels/cuda/warp_ring.cuh"
 
@@ -50,30 +52,6 @@ struct Layout {
   static constexpr int kScratch = kMap + (kNested ? 1024 : 0);
   static constexpr int kPartials = kScratch + 2 * kWarps * 4;
 };
-
-// The tensor that a packed row comes from, and the row's first block in it.
-struct NestedRow {
-  const float* absmax;
-  int64_t first_block;
-  float offset;
-};
-__device__ NestedRow FindNestedRow(const FourBitWeights& w, int tile, int p) {
-  int row = tile * 16 + p;
-  if (w.gated) row = tile * 8 + p % 8 + (p < 8 ? 0 : w.rows / 2);
-  int part = 0;
-  while (part + 1 < w.nested.parts && row >= w.nested.first_row[part + 1]) ++part;
-  return {w.nested.absmax[part], (int64_t)(row - w.nested.first_row[part]) * (w.cols / 64),
-          w.nested.offset[part]};
-}
-__device__ __forceinline__ float NestedScale(const NestedRow& row, const float* map, int code,
-                                             int block) {
-  return __fadd_rn(__fmul_rn(map[code], __ldg(row.absmax + ((row.first_block + block) >> 8))),
-                   row.offset);
-}
-
-// Floats from one row of partial sums, [16, tokens], to the next: odd, so that rows lie in
-// different banks.
-__host__ __device__ constexpr int PartialWidth(int tokens) { return tokens | 1; }
 
 // Sums the partial sums of `tiles` tiles from `first` on and writes what they become.
 template <typename T>
@@ -302,195 +280,116 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   }
 }
 
-// The row of the source that a packed row holds, or -1.
-__device__ __forceinline__ int SourceRow(const FourBitWeights& w, int tile, int p) {
-  if (w.gated) return tile * 8 + p % 8 + (p < 8 ? 0 : w.rows / 2);
-  const int row = tile * 16 + p;
-  return row < w.rows ? row : -1;
-}
+// Bytes of the activations in shared memory, in half or bfloat16.
+int XBytes(const CudaProduct& p) { return p.tokens * (p.cols + kRowPadding) * 2; }
 
-__device__ __forceinline__ uint8_t* PieceOf(const FourBitWeights& w, int tile, int block) {
-  return w.pieces + ((int64_t)tile * (w.cols / 64) + block) * FourBitPieceBytes(w.double_quant);
-}
+struct Plan {
+  Source source = Source::kMemory;
+  int grid = 0;
+  int slots = 0;
+  int x_offset = 0;
+  int shared_bytes = 0;
+};
 
-__global__ void Repack(const uint8_t* codes, const float* absmax, const uint8_t* absmax_codes,
-                       const FourBitWeights w) {
-  const int blocks = w.cols / 64;
-  const int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (index >= (int64_t)FourBitTiles(w.rows) * blocks * 32) return;
-  const int lane = index % 32;
-  const int block = index / 32 % blocks;
-  const int tile = index / 32 / blocks;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  const int row[2] = {SourceRow(w, tile, g), SourceRow(w, tile, g + 8)};
-  uint32_t word[4] = {};
-  for (int s = 0; s < 4; ++s) {
-    for (int i = 0; i < 4; ++i) {
-      const int from = row[i % 2];
-      if (from < 0) continue;
-      const int64_t at = (int64_t)from * (w.cols / 2) + block * 32 + 8 * t + 2 * s + i / 2;
-      word[s] |= (uint32_t)codes[at] << (8 * i);
-    }
-  }
-  uint8_t* const piece = PieceOf(w, tile, block);
-  reinterpret_cast<uint4*>(piece)[lane] = make_uint4(word[0], word[1], word[2], word[3]);
-  if (t != 0) return;
-  if (!w.double_quant) {
-    const auto scale = [&](int from) {
-      return from < 0 ? 0.0f : absmax[(int64_t)from * blocks + block];
-    };
-    reinterpret_cast<float2*>(piece + kFourBitCodeBytes)[g] =
-        make_float2(scale(row[0]), scale(row[1]));
-  } else {
-    const auto code = [&](int from) {
-      return from < 0 ? 0 : absmax_codes[(int64_t)from * blocks + block];
-    };
-    reinterpret_cast<uint16_t*>(piece + kFourBitCodeBytes)[g] =
-        (uint16_t)(code(row[0]) | code(row[1]) << 8);
-  }
-}
-
-template <typename T>
-__global__ void Dequantise(const FourBitWeights w, int first_tile, int tiles, T* out) {
-  GridDependencyWait();
-  const int blocks = w.cols / 64;
-  const int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (index >= (int64_t)tiles * blocks * 32) return;
-  const int lane = index % 32;
-  const int block = index / 32 % blocks;
-  const int tile = first_tile + index / 32 / blocks;
-  const int g = lane / 4;
-  const int t = lane % 4;
-  const uint8_t* const piece = PieceOf(w, tile, block);
-  const uint4 words = LoadStreaming(reinterpret_cast<const uint4*>(piece) + lane);
-  const uint32_t word[4] = {words.x, words.y, words.z, words.w};
-  float scale[2];
-  if (!w.double_quant) {
-    const float2 both = reinterpret_cast<const float2*>(piece + kFourBitCodeBytes)[g];
-    scale[0] = both.x;
-    scale[1] = both.y;
-  } else {
-    const int both = reinterpret_cast<const uint16_t*>(piece + kFourBitCodeBytes)[g];
-    scale[0] = NestedScale(FindNestedRow(w, tile, g), w.nested.map, both & 0xff, block);
-    scale[1] = NestedScale(FindNestedRow(w, tile, g + 8), w.nested.map, both >> 8, block);
-  }
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    const int64_t row = (int64_t)(tile - first_tile) * 16 + g + 8 * half;
-    T values[16];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      const uint32_t pair = word[i / 2] >> (8 * (half + 2 * (i % 2))) & 0xff;
-      values[2 * i] = FromFloat<T>(FourBitCode(w.fp4, pair >> 4) * scale[half]);
-      values[2 * i + 1] = FromFloat<T>(FourBitCode(w.fp4, pair & 15) * scale[half]);
-    }
-    uint4* to = reinterpret_cast<uint4*>(out + row * w.cols + block * 64 + 16 * t);
-#pragma unroll
-    for (int i = 0; i < (int)(16 * sizeof(T) / 16); ++i) {
-      to[i] = reinterpret_cast<const uint4*>(values)[i];
-    }
-  }
+// False where a block of this device has too little shared memory.
+bool PlanProduct(const CudaProduct& p, Source source, bool nested, const CudaDevice& device,
+                 Plan* plan) {
+  const int splits = p.cols / 64 < kWarps ? p.cols / 64 : kWarps;
+  const int tile_bytes = splits * 16 * PartialWidth(p.tokens) * (int)sizeof(float);
+  const int tiles = FourBitTiles(p.rows);
+  const int partials = nested ? Layout<true>::kPartials : Layout<false>::kPartials;
+  const int x_bytes = source == Source::kMemory ? 0 : XBytes(p);
+  plan->source = source;
+  plan->grid = tiles < device.multiprocessors ? tiles : device.multiprocessors;
+  const int most_tiles = (tiles + plan->grid - 1) / plan->grid;
+  const int room = device.shared_bytes - partials - x_bytes - 15;
+  plan->slots = (room < kMostPartials ? room : kMostPartials) / tile_bytes;
+  if (plan->slots > most_tiles) plan->slots = most_tiles;
+  if (plan->slots < kSides) plan->slots = kSides;
+  plan->x_offset = (partials + plan->slots * tile_bytes + 15) / 16 * 16;
+  plan->shared_bytes = plan->x_offset + x_bytes;
+  if (plan->shared_bytes > device.shared_bytes) return false;
+  const int least = kLeastShared < device.shared_bytes ? kLeastShared : device.shared_bytes;
+  if (plan->shared_bytes < least) plan->shared_bytes = least;
+  return true;
 }
 
 template <typename T, int kTiles, bool kNested, Source kSource>
-cudaError_t LaunchMultiply(const Args& args, int grid, int shared_bytes, cudaStream_t stream) {
+cudaError_t LaunchMultiply(const Args& args, const Plan& plan, cudaStream_t stream) {
   const auto kernel = Multiply<T, kTiles, kNested, kSource>;
   const cudaError_t allowed =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes);
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, plan.shared_bytes);
   if (allowed != cudaSuccess) return allowed;
-  return LaunchPdl(kernel, dim3(grid), dim3(kThreads), shared_bytes, stream, args);
+  return LaunchPdl(kernel, dim3(plan.grid), dim3(kThreads), plan.shared_bytes, stream, args);
 }
 
 template <typename T, int kTiles, bool kNested>
-cudaError_t ChooseSource(const Args& args, Source source, int grid, int shared_bytes,
-                         cudaStream_t stream) {
-  switch (source) {
+cudaError_t ChooseSource(const Args& args, const Plan& plan, cudaStream_t stream) {
+  switch (plan.source) {
     case Source::kMemory:
-      return LaunchMultiply<T, kTiles, kNested, Source::kMemory>(args, grid, shared_bytes, stream);
+      return LaunchMultiply<T, kTiles, kNested, Source::kMemory>(args, plan, stream);
     case Source::kShared:
-      return LaunchMultiply<T, kTiles, kNested, Source::kShared>(args, grid, shared_bytes, stream);
+      return LaunchMultiply<T, kTiles, kNested, Source::kShared>(args, plan, stream);
     case Source::kNormalised:
       break;
   }
   // No more than kMostFusedNorm tokens.
-  return LaunchMultiply<T, 1, kNested, Source::kNormalised>(args, grid, shared_bytes, stream);
+  return LaunchMultiply<T, 1, kNested, Source::kNormalised>(args, plan, stream);
 }
 
 template <typename T, bool kNested>
-cudaError_t Choose(Args args, int multiprocessors, cudaStream_t stream) {
-  const CudaProduct& p = args.product;
-  const int splits = p.cols / 64 < kWarps ? p.cols / 64 : kWarps;
-  const int tile_bytes = splits * 16 * PartialWidth(p.tokens) * (int)sizeof(float);
-  const int tiles = FourBitTiles(p.rows);
-  const int grid = tiles < multiprocessors ? tiles : multiprocessors;
-  const int most_tiles = (tiles + grid - 1) / grid;
-  args.slots = kMostPartials / tile_bytes;
-  if (args.slots > most_tiles) args.slots = most_tiles;
-  if (args.slots < kSides) args.slots = kSides;
-  const int x_bytes = p.tokens * (p.cols + kRowPadding) * (int)sizeof(T);
-  const Source source = p.norm_weight != nullptr  ? Source::kNormalised
-                        : x_bytes <= kMostSharedX ? Source::kShared
-                                                  : Source::kMemory;
-  args.x_offset = (Layout<kNested>::kPartials + args.slots * tile_bytes + 15) / 16 * 16;
-  int bytes = args.x_offset + (source == Source::kMemory ? 0 : x_bytes);
-  if (bytes < kLeastShared) bytes = kLeastShared;
-  if (p.tokens <= 8) return ChooseSource<T, 1, kNested>(args, source, grid, bytes, stream);
-  if (p.tokens <= 16) return ChooseSource<T, 2, kNested>(args, source, grid, bytes, stream);
-  return ChooseSource<T, 4, kNested>(args, source, grid, bytes, stream);
-}
-
-dim3 LanesGrid(const FourBitWeights& w, int tiles, int threads) {
-  const int64_t lanes = (int64_t)tiles * (w.cols / 64) * 32;
-  return dim3((unsigned)((lanes + threads - 1) / threads));
+cudaError_t ChooseTiles(const Args& args, const Plan& plan, cudaStream_t stream) {
+  const int tokens = args.product.tokens;
+  if (tokens <= 8) return ChooseSource<T, 1, kNested>(args, plan, stream);
+  if (tokens <= 16) return ChooseSource<T, 2, kNested>(args, plan, stream);
+  return ChooseSource<T, 4, kNested>(args, plan, stream);
 }
 
 }  // namespace
 
-bool FusesFourBitNorm(const CudaProduct& p) {
+bool FusesFourBitNorm(const FourBitWeights& weights, const CudaProduct& p,
+                      const CudaDevice& device) {
+  Plan plan;
   return p.tokens <= kMostFusedNorm && NormRow<half>::Supports(p.cols) &&
-         p.tokens * (p.cols + kRowPadding) * 2 <= kMostSharedX;
+         XBytes(p) <= kMostSharedX &&
+         PlanProduct(p, Source::kNormalised, weights.double_quant, device, &plan);
 }
 
-bool SupportsFourBitProduct(const CudaProduct& p, int compute_capability) {
-  return compute_capability >= 80 && p.type != CudaType::kFloat && p.tokens >= 1 &&
-         p.tokens <= kFourBitMaxTokens && (p.norm_weight == nullptr || FusesFourBitNorm(p));
+int FourBitTokens(const FourBitWeights& weights, const CudaProduct& product,
+                  const CudaDevice& device) {
+  if (device.compute_capability < 80 || product.type == CudaType::kFloat) return 0;
+  CudaProduct some = product;
+  some.tokens = product.tokens < kFourBitMaxTokens ? product.tokens : kFourBitMaxTokens;
+  Plan plan;
+  while (some.tokens > 0 &&
+         !PlanProduct(some, Source::kMemory, weights.double_quant, device, &plan)) {
+    --some.tokens;
+  }
+  return some.tokens;
 }
 
 cudaError_t FourBitProduct(const FourBitWeights& weights, const CudaProduct& product,
-                           int multiprocessors, cudaStream_t stream) {
-  const Args args = {weights, product, 0, 0};
+                           const CudaDevice& device, cudaStream_t stream) {
   const bool nested = weights.double_quant;
+  Source source = Source::kMemory;
+  if (product.norm_weight != nullptr) {
+    source = Source::kNormalised;
+  } else if (XBytes(product) <= kMostSharedX) {
+    source = Source::kShared;
+  }
+  Plan plan;
+  bool fits = PlanProduct(product, source, nested, device, &plan);
+  if (!fits && source == Source::kShared) {
+    fits = PlanProduct(product, Source::kMemory, nested, device, &plan);
+  }
+  if (!fits) return cudaErrorNotSupported;
+  const Args args = {weights, product, plan.slots, plan.x_offset};
   if (product.type == CudaType::kHalf) {
-    return nested ? Choose<half, true>(args, multiprocessors, stream)
-                  : Choose<half, false>(args, multiprocessors, stream);
+    return nested ? ChooseTiles<half, true>(args, plan, stream)
+                  : ChooseTiles<half, false>(args, plan, stream);
   }
-  return nested ? Choose<__nv_bfloat16, true>(args, multiprocessors, stream)
-                : Choose<__nv_bfloat16, false>(args, multiprocessors, stream);
-}
-
-cudaError_t FourBitRepack(const uint8_t* codes, const float* absmax, const uint8_t* absmax_codes,
-                          const FourBitWeights& weights, cudaStream_t stream) {
-  Repack<<<LanesGrid(weights, FourBitTiles(weights.rows), 256), 256, 0, stream>>>(
-      codes, absmax, absmax_codes, weights);
-  return cudaGetLastError();
-}
-
-cudaError_t FourBitDequantise(const FourBitWeights& weights, int first_tile, int tiles,
-                              CudaType type, void* out, cudaStream_t stream) {
-  const dim3 grid = LanesGrid(weights, tiles, 256);
-  switch (type) {
-    case CudaType::kFloat:
-      return LaunchPdl(Dequantise<float>, grid, dim3(256), 0, stream, weights, first_tile, tiles,
-                       static_cast<float*>(out));
-    case CudaType::kHalf:
-      return LaunchPdl(Dequantise<half>, grid, dim3(256), 0, stream, weights, first_tile, tiles,
-                       static_cast<half*>(out));
-    case CudaType::kBFloat16:
-      break;
-  }
-  return LaunchPdl(Dequantise<__nv_bfloat16>, grid, dim3(256), 0, stream, weights, first_tile,
-                   tiles, static_cast<__nv_bfloat16*>(out));
+  return nested ? ChooseTiles<__nv_bfloat16, true>(args, plan, stream)
+                : ChooseTiles<__nv_bfloat16, false>(args, plan, stream);
 }
 
 }  // namespace gantry

@@ -60,18 +60,22 @@ inline bool SupportsFourBitLayout(int64_t rows, int64_t cols, int64_t block_size
   return block_size == kFourBitBlock && cols % kFourBitBlock == 0 && rows > 0 && rows < (1 << 30) &&
          (!gated || rows % 16 == 0);
 }
-// Whether the kernel normalises the rows itself; otherwise they come normalised.
-bool FusesFourBitNorm(const CudaProduct& product);
-// Whether the kernel takes the product on this device: tensor cores for bf16, so 8.0 and up.
-bool SupportsFourBitProduct(const CudaProduct& product, int compute_capability);
-
-// Tokens that the kernel takes at once. The sum of an element runs in the same order for any number
-// of them.
+// Tokens that the kernel takes at most.
 inline constexpr int kFourBitMaxTokens = 32;
 
-// out = epilogue(norm(x) W^T + bias). `type` is half or bfloat16.
+// Of the product's tokens, how many the kernel takes at once on this device: as many as shared
+// memory has partial sums for. The sum of an element runs in the same order for any number of them.
+// 0: the kernel does not take it, for want of tensor cores for bf16 (8.0 and up) or for its type.
+int FourBitTokens(const FourBitWeights& weights, const CudaProduct& product,
+                  const CudaDevice& device);
+// Whether the kernel normalises the rows itself; otherwise they must come normalised.
+bool FusesFourBitNorm(const FourBitWeights& weights, const CudaProduct& product,
+                      const CudaDevice& device);
+
+// out = epilogue(norm(x) W^T + bias). `type` is half or bfloat16; tokens and norm are as those two
+// allow.
 cudaError_t FourBitProduct(const FourBitWeights& weights, const CudaProduct& product,
-                           int multiprocessors, cudaStream_t stream);
+                           const CudaDevice& device, cudaStream_t stream);
 
 // Repacks codes and absmax in bitsandbytes' layout, [rows, cols / 2] bytes and [rows, cols / 64]
 // floats, or bytes with double quantisation, into the pieces of `weights`, whose last tile is

@@ -4,7 +4,6 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
-#include <cstddef>
 #include <cstdint>
 
 #include "kernels/cuda/product.h"
@@ -22,8 +21,10 @@ struct CudaInt8Weights {
   int cols = 0;
 };
 
-// Tokens that Int8Product takes at once.
+// Tokens that Int8Product takes at most.
 inline constexpr int kInt8MaxTokens = 32;
+// Where the outlier columns of each lane begin, and where the last one's end.
+inline constexpr int kInt8Starts = 33;
 
 // Quantised activations of some tokens, and buffers beside them.
 struct CudaInt8Activations {
@@ -33,12 +34,25 @@ struct CudaInt8Activations {
   // Outlier columns, as CudaInt8Lists says; where they are by column % 32, `starts` has the first
   // of each 32.
   int32_t* columns = nullptr;  // [tokens or 1, cols]
-  int32_t* starts = nullptr;   // [tokens or 1, 33]
+  int32_t* starts = nullptr;   // [tokens or 1, kInt8Starts]
   // Of the union. `any` and `flags` are 0 before Int8Quantise and after it.
   int32_t* count = nullptr;  // [1]
   int32_t* any = nullptr;    // [1]
   int32_t* flags = nullptr;  // [cols]
 };
+
+// The integers from `count` on that lists for so many tokens and columns take together.
+constexpr int64_t Int8ListInts(int tokens, int64_t cols) {
+  return 2 + int64_t{tokens} * kInt8Starts + (tokens + 1) * cols;
+}
+// Lays them out in `ints`.
+inline void PlaceInt8Lists(int32_t* ints, int tokens, int64_t cols, CudaInt8Activations* x) {
+  x->count = ints;
+  x->any = x->count + 1;
+  x->starts = x->any + 1;
+  x->flags = x->starts + tokens * kInt8Starts;
+  x->columns = x->flags + cols;
+}
 
 struct CudaInt8Options {
   float threshold = 6;  // 0: nothing is an outlier
@@ -55,18 +69,23 @@ enum class CudaInt8Lists {
   kAscending,  // one ascending list for all tokens, for Int8Outliers
 };
 
-// x, [tokens, cols] of `type`, normalised if norm_weight is not null, rounded to half and
-// quantised. Fills all of `out`. Two kernels for several tokens; one for a single token or without
-// a threshold.
+// x, [tokens, cols] of `type`, normalised if norm_weight is not null, rounded to half and quantised
+// to codes, absmax and values. With a threshold, `lists` says what else is filled: columns and
+// starts for kEachToken and kAllTokens, columns and count for kAscending. One kernel, and one or
+// two more for a list of all tokens.
 cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
                          int tokens, int cols, const CudaInt8Options& options, CudaInt8Lists lists,
                          const CudaInt8Activations& out, cudaStream_t stream);
 
-bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute_capability);
-// out = epilogue(x W^T + bias) for quantised x; product.x and its norm are not looked at.
+// Of the product's tokens, how many Int8Product takes at once on this device: as many as shared
+// memory has partial sums for. 0: it does not take the shape, or the device has no tensor cores for
+// it (8.0 and up).
+int Int8ProductTokens(const CudaProduct& product, const CudaDevice& device);
+// out = epilogue(x W^T + bias) for quantised x; product.x and its norm are not looked at. Requires
+// as many tokens as Int8ProductTokens says, or fewer.
 cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activations& x,
                         const CudaInt8Options& options, const CudaProduct& product,
-                        int multiprocessors, cudaStream_t stream);
+                        const CudaDevice& device, cudaStream_t stream);
 
 // sums = x W^T for any shape, where no library takes it: x [tokens, cols], codes [rows, cols], rows
 // of sums `stride` apart.

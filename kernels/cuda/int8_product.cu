@@ -2,7 +2,10 @@
 #include "kernels/cuda/int8_finish.cuh"
 #include "kernels/cuda/loads.cuh"
 #include "kernels/cuda/mma.cuh"
+#include "kernels/cuda/numbers.cuh"
+#include "kernels/cuda/packed_rows.cuh"
 #include "kernels/cuda/pdl.cuh"
+#include "kernels/cuda/reduce.cuh"
 
 namespace gantry {
 namespace {
@@ -20,6 +23,7 @@ constexpr int kMostSharedX = 80 << 10;
 constexpr int kMostPartials = 32 << 10;
 constexpr int kLeastShared = 116 << 10;  // as there
 constexpr int kRowPadding = 16;          // bytes
+constexpr int kRingBytes = kWarps * kSlots * kPieceBytes;
 
 struct Args {
   CudaInt8Weights weights;
@@ -49,15 +53,9 @@ __device__ __forceinline__ void WaitForCopies() {
 #endif
 }
 
-// The weight's row that is row p of a tile, as in four_bit.h.
 __device__ __forceinline__ int RowOf(const CudaProduct& product, int tile, int p) {
-  if (IsGate(product.epilogue)) return tile * 8 + p % 8 + (p < 8 ? 0 : product.rows / 2);
-  const int row = tile * 16 + p;
-  return row < product.rows ? row : product.rows - 1;
+  return min(PackedRow(product.rows, IsGate(product.epilogue), tile, p), product.rows - 1);
 }
-
-// As in four_bit.cu.
-__host__ __device__ constexpr int PartialWidth(int tokens) { return tokens | 1; }
 
 // extra = the outliers' part of some tiles, [tiles * 16, tokens]. A warp a row, a lane the columns
 // that are its own.
@@ -71,14 +69,14 @@ __device__ void SumOutliers(const Args& args, int first, int tiles, float* extra
     for (int token = 0; token < p.tokens; ++token) {
       const int list = shared_list ? 0 : token;
       const int32_t* const columns = args.x.columns + (int64_t)list * p.cols;
-      const int end = args.x.starts[list * 33 + lane + 1];
+      const int end = args.x.starts[list * kInt8Starts + lane + 1];
       float sum = 0;
-      for (int at = args.x.starts[list * 33 + lane]; at < end; ++at) {
+      for (int at = args.x.starts[list * kInt8Starts + lane]; at < end; ++at) {
         const int column = columns[at];
         sum = fmaf(OutlierValue(args.x, p.cols, args.options, token, column),
                    OutlierWeight(args.weights, row, column), sum);
       }
-      for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_xor_sync(~0u, sum, offset);
+      sum = WarpSum(sum);
       if (lane == 0) extra[i * p.tokens + token] = sum;
     }
   }
@@ -191,10 +189,11 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
     x = staged;
   }
   const int lists = args.options.per_batch ? 1 : p.tokens;
-  const bool any_outliers = __syncthreads_or(args.options.threshold > 0 && threadIdx.x < lists &&
-                                             args.x.starts[threadIdx.x * 33 + 32] > 0);
+  const bool any_outliers =
+      __syncthreads_or(args.options.threshold > 0 && threadIdx.x < lists &&
+                       args.x.starts[threadIdx.x * kInt8Starts + kInt8Starts - 1] > 0);
 
-  int* const partials = reinterpret_cast<int*>(shared + kWarps * kSlots * kPieceBytes);
+  int* const partials = reinterpret_cast<int*>(shared + kRingBytes);
   int read_slot = 0;
   int slot = 0;
   for (int tile = 0; tile < tiles; ++tile) {
@@ -255,129 +254,76 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   }
 }
 
-template <typename T, int kTiles>
-cudaError_t Launch(Args args, int multiprocessors, cudaStream_t stream) {
-  const CudaProduct& p = args.product;
+// Bytes of the activations in shared memory.
+int XBytes(const CudaProduct& p) { return p.tokens * (p.cols + kRowPadding); }
+
+struct Plan {
+  int grid = 0;
+  int slots = 0;
+  int extra_offset = 0;
+  int x_offset = 0;
+  int shared_bytes = 0;
+};
+
+// False where a block of this device has too little shared memory.
+bool PlanProduct(const CudaProduct& p, bool shared_x, const CudaDevice& device, Plan* plan) {
   const int pieces = (p.cols + kPieceCols - 1) / kPieceCols;
   const int splits = pieces < kWarps ? pieces : kWarps;
   const int tile_bytes = splits * 16 * PartialWidth(p.tokens) * (int)sizeof(int);
+  const int extra_bytes = 16 * p.tokens * (int)sizeof(float);
   const int tiles = (p.rows + 15) / 16;
-  const int grid = tiles < multiprocessors ? tiles : multiprocessors;
-  const int most_tiles = (tiles + grid - 1) / grid;
-  args.slots = kMostPartials / tile_bytes < 1 ? 1 : kMostPartials / tile_bytes;
-  if (args.slots > most_tiles) args.slots = most_tiles;
-  args.extra_offset = kWarps * kSlots * kPieceBytes + (args.slots * tile_bytes + 15) / 16 * 16;
-  args.x_offset = args.extra_offset + args.slots * 16 * p.tokens * (int)sizeof(float);
-  const int x_bytes = p.tokens * (p.cols + kRowPadding);
-  args.shared_x = x_bytes <= kMostSharedX;
-  int bytes = args.x_offset + (args.shared_x ? x_bytes : 0);
-  if (bytes < kLeastShared) bytes = kLeastShared;
+  const int x_bytes = shared_x ? XBytes(p) : 0;
+  plan->grid = tiles < device.multiprocessors ? tiles : device.multiprocessors;
+  const int most_tiles = (tiles + plan->grid - 1) / plan->grid;
+  const int room = (device.shared_bytes - kRingBytes - x_bytes - 15) / (tile_bytes + extra_bytes);
+  plan->slots = kMostPartials / tile_bytes < room ? kMostPartials / tile_bytes : room;
+  if (plan->slots > most_tiles) plan->slots = most_tiles;
+  if (plan->slots < 1) plan->slots = 1;
+  plan->extra_offset = kRingBytes + (plan->slots * tile_bytes + 15) / 16 * 16;
+  plan->x_offset = plan->extra_offset + plan->slots * extra_bytes;
+  plan->shared_bytes = plan->x_offset + x_bytes;
+  if (plan->shared_bytes > device.shared_bytes) return false;
+  const int least = kLeastShared < device.shared_bytes ? kLeastShared : device.shared_bytes;
+  if (plan->shared_bytes < least) plan->shared_bytes = least;
+  return true;
+}
+
+template <typename T, int kTiles>
+cudaError_t Launch(const Args& args, const Plan& plan, cudaStream_t stream) {
   const auto kernel = Multiply<T, kTiles>;
   const cudaError_t allowed =
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, plan.shared_bytes);
   if (allowed != cudaSuccess) return allowed;
-  return LaunchPdl(kernel, dim3(grid), dim3(kThreads), bytes, stream, args);
-}
-
-template <typename T>
-cudaError_t Choose(const Args& args, int multiprocessors, cudaStream_t stream) {
-  if (args.product.tokens <= 8) return Launch<T, 1>(args, multiprocessors, stream);
-  if (args.product.tokens <= 16) return Launch<T, 2>(args, multiprocessors, stream);
-  return Launch<T, 4>(args, multiprocessors, stream);
-}
-
-// One element a thread of a slab of products that lie in memory.
-template <typename T>
-__global__ void FinishSlab(const Args args, const int32_t* sums, const float* extra, int first_row,
-                           int row_count) {
-  GridDependencyWait();
-  const CudaProduct& p = args.product;
-  const bool gate = IsGate(p.epilogue);
-  const int width = gate ? row_count / 2 : row_count;
-  const int i = blockIdx.x * blockDim.x + threadIdx.x;
-  const int token = blockIdx.y;
-  if (i >= width) return;
-  const bool any_outliers = args.options.threshold > 0 && *args.x.count > 0;
-  const int row = first_row + i;
-  const auto element = [&](int at, int of_row) {
-    const int64_t from = (int64_t)token * row_count + at;
-    return Int8Element(args.weights, args.x, p.bias, token, of_row, sums[from],
-                       any_outliers ? extra[from] : 0.0f);
-  };
-  if (gate) {
-    const int half_rows = p.rows / 2;
-    static_cast<T*>(p.out)[(int64_t)token * half_rows + row] =
-        GateElement<T>(p.epilogue, element(i, row), element(width + i, half_rows + row));
-  } else {
-    StoreElement<T>(p, (int64_t)token * p.rows + row, element(i, row));
-  }
-}
-
-// A warp an element.
-__global__ void Sums(const int8_t* codes, int rows, const int8_t* x, int cols, int32_t* sums,
-                     int stride) {
-  GridDependencyWait();
-  const int row = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
-  const int64_t token = blockIdx.y;
-  if (row >= rows) return;
-  int sum = 0;
-  for (int k = threadIdx.x % 32; k < cols; k += 32) {
-    sum += (int)codes[(int64_t)row * cols + k] * x[token * cols + k];
-  }
-  for (int offset = 16; offset > 0; offset /= 2) sum += __shfl_down_sync(~0u, sum, offset);
-  if (threadIdx.x % 32 == 0) sums[token * stride + row] = sum;
-}
-
-template <typename T>
-cudaError_t LaunchSlab(const Args& args, const int32_t* sums, const float* extra, int first_row,
-                       int row_count, cudaStream_t stream) {
-  const int width = IsGate(args.product.epilogue) ? row_count / 2 : row_count;
-  return LaunchPdl(FinishSlab<T>, dim3((width + 255) / 256, args.product.tokens), dim3(256), 0,
-                   stream, args, sums, extra, first_row, row_count);
+  return LaunchPdl(kernel, dim3(plan.grid), dim3(kThreads), plan.shared_bytes, stream, args);
 }
 
 }  // namespace
 
-bool SupportsInt8Product(int rows, int cols, int tokens, bool gated, int compute_capability) {
-  return compute_capability >= 80 && cols % 64 == 0 && tokens >= 1 && tokens <= kInt8MaxTokens &&
-         (!gated || rows % 16 == 0);
+int Int8ProductTokens(const CudaProduct& product, const CudaDevice& device) {
+  if (device.compute_capability < 80 || product.cols % 64 != 0) return 0;
+  if (IsGate(product.epilogue) && product.rows % 16 != 0) return 0;
+  CudaProduct some = product;
+  some.tokens = product.tokens < kInt8MaxTokens ? product.tokens : kInt8MaxTokens;
+  Plan plan;
+  while (some.tokens > 0 && !PlanProduct(some, /*shared_x=*/false, device, &plan)) --some.tokens;
+  return some.tokens;
 }
 
 cudaError_t Int8Product(const CudaInt8Weights& weights, const CudaInt8Activations& x,
                         const CudaInt8Options& options, const CudaProduct& product,
-                        int multiprocessors, cudaStream_t stream) {
-  const Args args = {weights, x, options, product, 0, 0, 0, false};
-  switch (product.type) {
-    case CudaType::kFloat:
-      return Choose<float>(args, multiprocessors, stream);
-    case CudaType::kHalf:
-      return Choose<half>(args, multiprocessors, stream);
-    case CudaType::kBFloat16:
-      break;
-  }
-  return Choose<__nv_bfloat16>(args, multiprocessors, stream);
-}
-
-cudaError_t Int8Sums(const int8_t* codes, int rows, const int8_t* x, int tokens, int cols,
-                     int32_t* sums, int stride, cudaStream_t stream) {
-  return LaunchPdl(Sums, dim3((rows + 7) / 8, tokens), dim3(256), 0, stream, codes, rows, x, cols,
-                   sums, stride);
-}
-
-cudaError_t Int8Finish(const CudaInt8Weights& weights, const CudaInt8Activations& x,
-                       const CudaInt8Options& options, const CudaProduct& product,
-                       const int32_t* sums, const float* extra, int first_row, int row_count,
-                       cudaStream_t stream) {
-  const Args args = {weights, x, options, product, 0, 0, 0, false};
-  switch (product.type) {
-    case CudaType::kFloat:
-      return LaunchSlab<float>(args, sums, extra, first_row, row_count, stream);
-    case CudaType::kHalf:
-      return LaunchSlab<half>(args, sums, extra, first_row, row_count, stream);
-    case CudaType::kBFloat16:
-      break;
-  }
-  return LaunchSlab<__nv_bfloat16>(args, sums, extra, first_row, row_count, stream);
+                        const CudaDevice& device, cudaStream_t stream) {
+  Plan plan;
+  const bool shared_x =
+      XBytes(product) <= kMostSharedX && PlanProduct(product, true, device, &plan);
+  if (!shared_x && !PlanProduct(product, false, device, &plan)) return cudaErrorNotSupported;
+  const Args args = {weights,       x,       options, product, plan.slots, plan.extra_offset,
+                     plan.x_offset, shared_x};
+  return DispatchType(product.type, [&](auto element) {
+    using T = decltype(element);
+    if (product.tokens <= 8) return Launch<T, 1>(args, plan, stream);
+    if (product.tokens <= 16) return Launch<T, 2>(args, plan, stream);
+    return Launch<T, 4>(args, plan, stream);
+  });
 }
 
 }  // namespace gantry

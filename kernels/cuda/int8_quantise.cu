@@ -4,25 +4,12 @@
 #include "kernels/cuda/norm_row.cuh"
 #include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/pdl.cuh"
+#include "kernels/cuda/reduce.cuh"
 
 namespace gantry {
 namespace {
 
 constexpr int kThreads = kNormThreads;
-
-__device__ __forceinline__ float BlockMax(float value, float* scratch) {
-#pragma unroll
-  for (int offset = 16; offset > 0; offset /= 2) {
-    value = fmaxf(value, __shfl_xor_sync(~0u, value, offset));
-  }
-  if (threadIdx.x % 32 == 0) scratch[threadIdx.x / 32] = value;
-  __syncthreads();
-  float most = 0;
-#pragma unroll
-  for (int i = 0; i < kThreads / 32; ++i) most = fmaxf(most, scratch[i]);
-  return most;
-}
-
 constexpr int kWarps = kThreads / 32;
 
 // Lists the columns with a flag in ascending order, and clears the flags for the next product. One
@@ -128,13 +115,13 @@ __global__ void __launch_bounds__(kThreads)
     return;
   }
   // There are none as a rule, and then there is nothing to list.
-  int32_t* const starts = out.starts + token * 33;
+  int32_t* const starts = out.starts + token * kInt8Starts;
   if (__syncthreads_or(found)) {
     const auto is_outlier = [&](int i) {
       return fabsf(__half2float(FromFloat<half>(ToFloat(row[i])))) >= options.threshold;
     };
     ListByLane(cols, is_outlier, out.columns + token * cols, starts);
-  } else if (threadIdx.x < 33) {
+  } else if (threadIdx.x < kInt8Starts) {
     starts[threadIdx.x] = 0;
   }
 }
@@ -147,7 +134,7 @@ __global__ void __launch_bounds__(kThreads)
   __syncthreads();
   if (!any) {
     if (threadIdx.x == 0) *out.count = 0;
-    if (threadIdx.x < 33) out.starts[threadIdx.x] = 0;
+    if (threadIdx.x < kInt8Starts) out.starts[threadIdx.x] = 0;
     return;
   }
   if (threadIdx.x == 0) *out.any = 0;
@@ -159,7 +146,7 @@ __global__ void __launch_bounds__(kThreads)
       cols, [&](int i) { return out.flags[i] != 0; }, out.columns, out.starts);
   __syncthreads();
   for (int i = threadIdx.x; i < cols; i += kThreads) out.flags[i] = 0;
-  if (threadIdx.x == 0) *out.count = out.starts[32];
+  if (threadIdx.x == 0) *out.count = out.starts[kInt8Starts - 1];
 }
 
 // Takes every token's values in outlier columns out of the integers.
@@ -196,15 +183,10 @@ cudaError_t Launch(const void* x, const float* norm_weight, float norm_eps, int 
 cudaError_t Int8Quantise(CudaType type, const void* x, const float* norm_weight, float norm_eps,
                          int tokens, int cols, const CudaInt8Options& options, CudaInt8Lists lists,
                          const CudaInt8Activations& out, cudaStream_t stream) {
-  switch (type) {
-    case CudaType::kFloat:
-      return Launch<float>(x, norm_weight, norm_eps, tokens, cols, options, lists, out, stream);
-    case CudaType::kHalf:
-      return Launch<half>(x, norm_weight, norm_eps, tokens, cols, options, lists, out, stream);
-    case CudaType::kBFloat16:
-      break;
-  }
-  return Launch<__nv_bfloat16>(x, norm_weight, norm_eps, tokens, cols, options, lists, out, stream);
+  return DispatchType(type, [&](auto element) {
+    return Launch<decltype(element)>(x, norm_weight, norm_eps, tokens, cols, options, lists, out,
+                                     stream);
+  });
 }
 
 }  // namespace gantry

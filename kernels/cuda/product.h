@@ -1,11 +1,16 @@
 #ifndef GANTRY_KERNELS_CUDA_PRODUCT_H_
 #define GANTRY_KERNELS_CUDA_PRODUCT_H_
 
-#include <cstdint>
-
 #include "kernels/cuda/step.h"
 
 namespace gantry {
+
+// What a kernel's launch depends on.
+struct CudaDevice {
+  int multiprocessors = 0;
+  int compute_capability = 0;  // 10 * major + minor
+  int shared_bytes = 0;        // that a block may opt in to: 99 KiB to 227 KiB
+};
 
 // What follows a product; LinearArgs::Epilogue.
 enum class CudaEpilogue : int { kNone, kAddTo, kSiluGate, kGeluTanhGate, kGeluGate };

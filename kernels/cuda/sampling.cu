@@ -10,7 +10,9 @@ namespace {
 constexpr int kScanThreads = 256;
 constexpr int kFinishThreads = 1024;
 constexpr int kMostElements = 12288;  // of a chunk: 48 KiB
+constexpr size_t kShortlistBytes = kMostChunks * kKept * sizeof(SortKey);
 constexpr float kNever = -__builtin_huge_valf();
+static_assert(kMostSampledVocab == int64_t{kMostElements} * kMostChunks);
 
 // The chunk that blockIdx.x looks through, of job blockIdx.y.
 struct Chunk {
@@ -354,8 +356,17 @@ int ElementsOf(int64_t vocab) {
 
 }  // namespace
 
-bool SupportsSampling(int64_t vocab) {
-  return vocab >= 1 && vocab <= static_cast<int64_t>(kMostElements) * kMostChunks;
+bool SupportsSampling(int64_t vocab) { return vocab >= 1 && vocab <= kMostSampledVocab; }
+
+bool SupportsShortlist() {
+  int device = 0;
+  int shared_bytes = 0;
+  cudaFuncAttributes attributes;
+  return cudaGetDevice(&device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) ==
+             cudaSuccess &&
+         cudaFuncGetAttributes(&attributes, FinishKernel) == cudaSuccess &&
+         kShortlistBytes + attributes.sharedSizeBytes <= static_cast<size_t>(shared_bytes);
 }
 
 size_t SampleWorkspaceBytes(int64_t vocab) {
@@ -366,11 +377,9 @@ size_t SampleWorkspaceBytes(int64_t vocab) {
 cudaError_t LaunchSampling(const CudaSampling& sampling, cudaStream_t stream) {
   if (!SupportsSampling(sampling.vocab)) return cudaErrorNotSupported;
   const size_t scan_bytes = ElementsOf(sampling.vocab) * sizeof(float);
-  const size_t finish_bytes =
-      sampling.shortlist > 0 ? kMostChunks * kKept * sizeof(SortKey) : sizeof(SortKey);
-  cudaError_t error =
-      cudaFuncSetAttribute(FinishKernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                           kMostChunks * kKept * sizeof(SortKey));
+  const size_t finish_bytes = sampling.shortlist > 0 ? kShortlistBytes : sizeof(SortKey);
+  cudaError_t error = cudaFuncSetAttribute(
+      FinishKernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(finish_bytes));
   if (error == cudaSuccess) {
     error = cudaFuncSetAttribute(ScanKernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                  kMostElements * sizeof(float));

@@ -23,8 +23,10 @@ struct CudaSampling {
   void* workspace = nullptr;          // SampleWorkspaceBytes, whatever it holds
 };
 
-// Vocabularies of 1 to 786,432 tokens.
+inline constexpr int64_t kMostSampledVocab = 786432;
 bool SupportsSampling(int64_t vocab);
+// Whether the current device has the shared memory for shortlists; those of 7.5 do not.
+bool SupportsShortlist();
 
 // Does not depend on the number of jobs.
 size_t SampleWorkspaceBytes(int64_t vocab);

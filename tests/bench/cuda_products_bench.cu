@@ -59,8 +59,8 @@ __global__ void Expected(const uint8_t* codes, const float* absmax, const __nv_b
   for (int k = threadIdx.x; k < cols; k += 32) {
     const size_t at = (size_t)row * cols + k;
     const int code = codes[at / 2] >> (at % 2 == 0 ? 4 : 0) & 15;
-    sum +=
-        (double)kNf4Codes[code] * absmax[at / 64] * __bfloat162float(x[(size_t)token * cols + k]);
+    sum += (double)FourBitCode(false, code) * absmax[at / 64] *
+           __bfloat162float(x[(size_t)token * cols + k]);
   }
   for (int i = 16; i > 0; i /= 2) sum += __shfl_down_sync(~0u, sum, i);
   if (threadIdx.x == 0) out[(size_t)token * rows + row] = sum;
@@ -85,32 +85,41 @@ double MedianSeconds(cudaStream_t stream, int copies, const std::function<void(i
   Check(cudaStreamEndCapture(stream, &graph), "capture");
   Check(cudaGraphInstantiate(&exec, graph, 0), "instantiate");
   cudaEvent_t begin, end;
-  cudaEventCreate(&begin);
-  cudaEventCreate(&end);
+  Check(cudaEventCreate(&begin), "event");
+  Check(cudaEventCreate(&end), "event");
   std::vector<double> seconds;
   for (int i = 0; i < kRuns + 2; ++i) {
-    cudaEventRecord(begin, stream);
+    Check(cudaEventRecord(begin, stream), "event");
     Check(cudaGraphLaunch(exec, stream), "launch");
-    cudaEventRecord(end, stream);
+    Check(cudaEventRecord(end, stream), "event");
     Check(cudaStreamSynchronize(stream), "run");
     float ms = 0;
-    cudaEventElapsedTime(&ms, begin, end);
+    Check(cudaEventElapsedTime(&ms, begin, end), "event");
     if (i >= 2) seconds.push_back(ms * 1e-3 / copies);
   }
+  cudaEventDestroy(begin);
+  cudaEventDestroy(end);
   cudaGraphExecDestroy(exec);
   cudaGraphDestroy(graph);
   std::sort(seconds.begin(), seconds.end());
   return seconds[seconds.size() / 2];
 }
 
-double ReadBandwidth(cudaStream_t stream) {
+struct Gpu {
+  CudaDevice device;
+  cudaStream_t stream = nullptr;
+  double read_bytes_per_s = 0;
+};
+
+double ReadBandwidth(const Gpu& gpu) {
   const size_t bytes = size_t{4} << 30;
   uint4* p = Allocate<uint4>(bytes / 16);
   Check(cudaMemset(p, 1, bytes), "memset");
   double best = 0;
   for (int per_sm : {8, 16, 32}) {
+    const int blocks = gpu.device.multiprocessors * per_sm;
     const double s = MedianSeconds(
-        stream, 1, [&](int) { ReadAll<<<132 * per_sm, 512, 0, stream>>>(p, bytes / 16, p); });
+        gpu.stream, 1, [&](int) { ReadAll<<<blocks, 512, 0, gpu.stream>>>(p, bytes / 16, p); });
     best = std::max(best, bytes / s);
   }
   cudaFree(p);
@@ -138,7 +147,7 @@ Data Make(const Shape& shape, int tokens, cudaStream_t stream) {
   d.absmax = Allocate<float>(count / 64);
   RandomBytes<<<GridFor(count / 2), 256, 0, stream>>>(d.codes, count / 2, 11);
   RandomFloats<<<GridFor(count / 64), 256, 0, stream>>>(d.absmax, count / 64, 0.01f, 0.06f, 5);
-  const int copies = std::max<int>(4, kRotatedBytes / (count / 2) + 1);
+  const int copies = std::clamp<int>(kRotatedBytes / (count / 2) + 1, 4, 512);
   for (int i = 0; i < copies; ++i) {
     FourBitWeights w;
     w.rows = shape.rows;
@@ -171,7 +180,7 @@ void Free(Data& d) {
   cudaFree(d.norm);
 }
 
-double RelativeError(const Data& d, const Shape& shape, int tokens, cudaStream_t stream,
+double RelativeError(const Data& d, const Shape& shape, int tokens, const Gpu& gpu,
                      const CudaProduct& p) {
   float* y = Allocate<float>((size_t)tokens * shape.rows);
   double* e = Allocate<double>((size_t)tokens * shape.rows);
@@ -185,17 +194,17 @@ double RelativeError(const Data& d, const Shape& shape, int tokens, cudaStream_t
   FourBitWeights ungated = w;
   if (shape.gated) {
     ungated.gated = false;
-    Check(FourBitRepack(d.codes, d.absmax, nullptr, ungated, stream), "repack");
+    Check(FourBitRepack(d.codes, d.absmax, nullptr, ungated, gpu.stream), "repack");
   }
-  Check(FourBitProduct(ungated, plain, 132, stream), "product");
-  Expected<<<dim3(shape.rows, tokens), 32, 0, stream>>>(d.codes, d.absmax, d.x, e, shape.rows,
-                                                        shape.cols);
+  Check(FourBitProduct(ungated, plain, gpu.device, gpu.stream), "product");
+  Expected<<<dim3(shape.rows, tokens), 32, 0, gpu.stream>>>(d.codes, d.absmax, d.x, e, shape.rows,
+                                                            shape.cols);
   std::vector<float> actual((size_t)tokens * shape.rows);
   std::vector<double> expected(actual.size());
-  Check(cudaStreamSynchronize(stream), "product");
-  cudaMemcpy(actual.data(), y, actual.size() * 4, cudaMemcpyDeviceToHost);
-  cudaMemcpy(expected.data(), e, expected.size() * 8, cudaMemcpyDeviceToHost);
-  if (shape.gated) Check(FourBitRepack(d.codes, d.absmax, nullptr, w, stream), "repack");
+  Check(cudaStreamSynchronize(gpu.stream), "product");
+  Check(cudaMemcpy(actual.data(), y, actual.size() * 4, cudaMemcpyDeviceToHost), "copy");
+  Check(cudaMemcpy(expected.data(), e, expected.size() * 8, cudaMemcpyDeviceToHost), "copy");
+  if (shape.gated) Check(FourBitRepack(d.codes, d.absmax, nullptr, w, gpu.stream), "repack");
   cudaFree(y);
   cudaFree(e);
   double difference = 0, norm = 0;
@@ -206,8 +215,8 @@ double RelativeError(const Data& d, const Shape& shape, int tokens, cudaStream_t
   return std::sqrt(difference / norm);
 }
 
-void Run(const Shape& shape, int tokens, double bandwidth, cudaStream_t stream) {
-  Data d = Make(shape, tokens, stream);
+void Run(const Shape& shape, int tokens, const Gpu& gpu) {
+  Data d = Make(shape, tokens, gpu.stream);
   CudaProduct p;
   p.type = CudaType::kBFloat16;
   p.x = d.x;
@@ -216,28 +225,30 @@ void Run(const Shape& shape, int tokens, double bandwidth, cudaStream_t stream) 
   p.rows = shape.rows;
   p.cols = shape.cols;
   p.epilogue = shape.gated ? CudaEpilogue::kSiluGate : CudaEpilogue::kNone;
-  const double error = RelativeError(d, shape, tokens, stream, p);
+  const double error = RelativeError(d, shape, tokens, gpu, p);
   const auto launch = [&](int i) {
-    Check(FourBitProduct(d.copies[i % d.copies.size()], p, 132, stream), "product");
+    Check(FourBitProduct(d.copies[i % d.copies.size()], p, gpu.device, gpu.stream), "product");
   };
-  const double bare = MedianSeconds(stream, d.copies.size(), launch);
+  const double bare = MedianSeconds(gpu.stream, d.copies.size(), launch);
   double normed = 0;
   p.norm_weight = d.norm;
   p.norm_eps = 1e-5f;
-  if (FusesFourBitNorm(p)) normed = MedianSeconds(stream, d.copies.size(), launch);
+  if (FusesFourBitNorm(d.copies[0], p, gpu.device)) {
+    normed = MedianSeconds(gpu.stream, d.copies.size(), launch);
+  }
   const double bytes = FourBitBytes(shape.rows, shape.cols, false);
   std::printf(
       "nf4 %6dx%-6d %-5s M=%-3d %8.2f us %6.2f TB/s %5.2f of read, with norm %8.2f us, error "
       "%.1e\n",
       shape.rows, shape.cols, shape.gated ? "gated" : "", tokens, bare * 1e6, bytes / bare * 1e-12,
-      bytes / bare / bandwidth, normed * 1e6, error);
+      bytes / bare / gpu.read_bytes_per_s, normed * 1e6, error);
   std::fflush(stdout);
   Free(d);
 }
 
 // The product alone, and with the quantisation of the activations before it.
-void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stream) {
-  Data d = Make({16, shape.cols, false}, tokens, stream);
+void RunInt8(const Shape& shape, int tokens, const Gpu& gpu) {
+  Data d = Make({16, shape.cols, false}, tokens, gpu.stream);
   const size_t count = (size_t)shape.rows * shape.cols;
   const int copies = std::max<int>(4, kRotatedBytes / count + 1);
   std::vector<CudaInt8Weights> weights(copies);
@@ -246,19 +257,16 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
     w.cols = shape.cols;
     w.codes = Allocate<int8_t>(count);
     w.scb = Allocate<float>(shape.rows);
-    RandomBytes<<<GridFor(count), 256, 0, stream>>>(reinterpret_cast<uint8_t*>(w.codes), count, 7);
-    RandomFloats<<<GridFor(shape.rows), 256, 0, stream>>>(w.scb, shape.rows, 0.01f, 0.06f, 5);
+    RandomBytes<<<GridFor(count), 256, 0, gpu.stream>>>(reinterpret_cast<uint8_t*>(w.codes), count,
+                                                        7);
+    RandomFloats<<<GridFor(shape.rows), 256, 0, gpu.stream>>>(w.scb, shape.rows, 0.01f, 0.06f, 5);
   }
   CudaInt8Activations x;
   x.codes = Allocate<int8_t>((size_t)tokens * shape.cols);
   x.absmax = Allocate<float>(tokens);
   x.values = Allocate<half>((size_t)tokens * shape.cols);
-  const size_t lists = 2 + 33 * tokens + (size_t)(tokens + 1) * shape.cols;
-  x.count = Allocate<int32_t>(lists);
-  x.any = x.count + 1;
-  x.starts = x.any + 1;
-  x.flags = x.starts + 33 * tokens;
-  x.columns = x.flags + shape.cols;
+  const size_t lists = Int8ListInts(tokens, shape.cols);
+  PlaceInt8Lists(Allocate<int32_t>(lists), tokens, shape.cols, &x);
   Check(cudaMemset(x.count, 0, lists * sizeof(int32_t)), "clear");
   __nv_bfloat16* const out = Allocate<__nv_bfloat16>((size_t)tokens * shape.rows);
   CudaProduct p;
@@ -271,15 +279,15 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
   const CudaInt8Options options;
   const auto quantise = [&] {
     Check(Int8Quantise(p.type, d.x, d.norm, 1e-5f, tokens, shape.cols, options,
-                       CudaInt8Lists::kEachToken, x, stream),
+                       CudaInt8Lists::kEachToken, x, gpu.stream),
           "quantise");
   };
   quantise();
   const auto multiply = [&](int i) {
-    Check(Int8Product(weights[i % copies], x, options, p, 132, stream), "product");
+    Check(Int8Product(weights[i % copies], x, options, p, gpu.device, gpu.stream), "product");
   };
-  const double bare = MedianSeconds(stream, copies, multiply);
-  const double both = MedianSeconds(stream, copies, [&](int i) {
+  const double bare = MedianSeconds(gpu.stream, copies, multiply);
+  const double both = MedianSeconds(gpu.stream, copies, [&](int i) {
     quantise();
     multiply(i);
   });
@@ -287,7 +295,7 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
       "int8 %6dx%-6d %-5s M=%-3d %8.2f us %6.2f TB/s %5.2f of read, with norm and quantisation "
       "%8.2f us\n",
       shape.rows, shape.cols, shape.gated ? "gated" : "", tokens, bare * 1e6, count / bare * 1e-12,
-      count / bare / bandwidth, both * 1e6);
+      count / bare / gpu.read_bytes_per_s, both * 1e6);
   std::fflush(stdout);
   for (CudaInt8Weights& w : weights) {
     cudaFree(w.codes);
@@ -307,12 +315,14 @@ void RunInt8(const Shape& shape, int tokens, double bandwidth, cudaStream_t stre
 int main(int argc, char** argv) {
   using namespace gantry;
   const bool quick = argc > 1 && std::strcmp(argv[1], "--quick") == 0;
-  cudaStream_t stream;
-  Check(cudaStreamCreate(&stream), "stream");
+  Gpu gpu;
+  Check(cudaStreamCreate(&gpu.stream), "stream");
   cudaDeviceProp properties;
   Check(cudaGetDeviceProperties(&properties, 0), "device");
-  const double bandwidth = ReadBandwidth(stream);
-  std::printf("%s: reads %.2f TB/s\n", properties.name, bandwidth * 1e-12);
+  gpu.device = {properties.multiProcessorCount, 10 * properties.major + properties.minor,
+                static_cast<int>(properties.sharedMemPerBlockOptin)};
+  gpu.read_bytes_per_s = ReadBandwidth(gpu);
+  std::printf("%s: reads %.2f TB/s\n", properties.name, gpu.read_bytes_per_s * 1e-12);
   const Shape shapes[] = {{4096, 4096, false},  {6144, 4096, false}, {28672, 4096, true},
                           {4096, 14336, false}, {2560, 2048, false}, {2048, 2048, false},
                           {11264, 2048, true},  {2048, 5632, false}, {14336, 4096, false},
@@ -320,10 +330,10 @@ int main(int argc, char** argv) {
   for (const Shape& shape : shapes) {
     for (int tokens : {1, 2, 4, 8, 16, 32}) {
       if (quick && tokens != 1 && tokens != 8 && tokens != 32) continue;
-      Run(shape, tokens, bandwidth, stream);
+      Run(shape, tokens, gpu);
     }
   }
   for (const Shape& shape : shapes) {
-    for (int tokens : {1, 8, 32}) RunInt8(shape, tokens, bandwidth, stream);
+    for (int tokens : {1, 8, 32}) RunInt8(shape, tokens, gpu);
   }
 }

@@ -91,7 +91,8 @@ class Model {
     gated_ = Must(backend->Allocate(batch * shape.intermediate * 2));
     rows_ = Must(backend->Allocate(batch * shape.hidden * 2));
     logits_ = Must(backend->Allocate(batch * shape.vocab * 4));
-    Must(backend->Reserve({batch, batch, blocks_ * kBlock, shape.heads, shape.head_dim}));
+    Must(backend->Reserve(
+        {batch, batch, blocks_ * kBlock, shape.heads, shape.kv_heads, shape.head_dim}));
     position_ = context;
   }
 

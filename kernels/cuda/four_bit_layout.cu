@@ -1,0 +1,120 @@
+#include "kernels/cuda/four_bit.h"
+#include "kernels/cuda/four_bit_codes.cuh"
+#include "kernels/cuda/four_bit_scales.cuh"
+#include "kernels/cuda/loads.cuh"
+#include "kernels/cuda/numbers.cuh"
+#include "kernels/cuda/packed_rows.cuh"
+#include "kernels/cuda/pdl.cuh"
+
+namespace gantry {
+namespace {
+
+__device__ __forceinline__ uint8_t* PieceOf(const FourBitWeights& w, int tile, int block) {
+  return w.pieces + ((int64_t)tile * (w.cols / 64) + block) * FourBitPieceBytes(w.double_quant);
+}
+
+__global__ void Repack(const uint8_t* codes, const float* absmax, const uint8_t* absmax_codes,
+                       const FourBitWeights w) {
+  const int blocks = w.cols / 64;
+  const int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (index >= (int64_t)FourBitTiles(w.rows) * blocks * 32) return;
+  const int lane = index % 32;
+  const int block = index / 32 % blocks;
+  const int tile = index / 32 / blocks;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const int row[2] = {PackedRow(w.rows, w.gated, tile, g), PackedRow(w.rows, w.gated, tile, g + 8)};
+  uint32_t word[4] = {};
+  for (int s = 0; s < 4; ++s) {
+    for (int i = 0; i < 4; ++i) {
+      const int from = row[i % 2];
+      if (from >= w.rows) continue;
+      const int64_t at = (int64_t)from * (w.cols / 2) + block * 32 + 8 * t + 2 * s + i / 2;
+      word[s] |= (uint32_t)codes[at] << (8 * i);
+    }
+  }
+  uint8_t* const piece = PieceOf(w, tile, block);
+  reinterpret_cast<uint4*>(piece)[lane] = make_uint4(word[0], word[1], word[2], word[3]);
+  if (t != 0) return;
+  if (!w.double_quant) {
+    const auto scale = [&](int from) {
+      return from >= w.rows ? 0.0f : absmax[(int64_t)from * blocks + block];
+    };
+    reinterpret_cast<float2*>(piece + kFourBitCodeBytes)[g] =
+        make_float2(scale(row[0]), scale(row[1]));
+  } else {
+    const auto code = [&](int from) {
+      return from >= w.rows ? 0 : absmax_codes[(int64_t)from * blocks + block];
+    };
+    reinterpret_cast<uint16_t*>(piece + kFourBitCodeBytes)[g] =
+        (uint16_t)(code(row[0]) | code(row[1]) << 8);
+  }
+}
+
+template <typename T>
+__global__ void Dequantise(const FourBitWeights w, int first_tile, int tiles, T* out) {
+  GridDependencyWait();
+  const int blocks = w.cols / 64;
+  const int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
+  if (index >= (int64_t)tiles * blocks * 32) return;
+  const int lane = index % 32;
+  const int block = index / 32 % blocks;
+  const int tile = first_tile + index / 32 / blocks;
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const uint8_t* const piece = PieceOf(w, tile, block);
+  const uint4 words = LoadStreaming(reinterpret_cast<const uint4*>(piece) + lane);
+  const uint32_t word[4] = {words.x, words.y, words.z, words.w};
+  float scale[2];
+  if (!w.double_quant) {
+    const float2 both = reinterpret_cast<const float2*>(piece + kFourBitCodeBytes)[g];
+    scale[0] = both.x;
+    scale[1] = both.y;
+  } else {
+    const int both = reinterpret_cast<const uint16_t*>(piece + kFourBitCodeBytes)[g];
+    scale[0] = NestedScale(FindNestedRow(w, tile, g), w.nested.map, both & 0xff, block);
+    scale[1] = NestedScale(FindNestedRow(w, tile, g + 8), w.nested.map, both >> 8, block);
+  }
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int64_t row = (int64_t)(tile - first_tile) * 16 + g + 8 * half;
+    T values[16];
+#pragma unroll
+    for (int i = 0; i < 8; ++i) {
+      const uint32_t pair = word[i / 2] >> (8 * (half + 2 * (i % 2))) & 0xff;
+      values[2 * i] = FromFloat<T>(FourBitCode(w.fp4, pair >> 4) * scale[half]);
+      values[2 * i + 1] = FromFloat<T>(FourBitCode(w.fp4, pair & 15) * scale[half]);
+    }
+    uint4* to = reinterpret_cast<uint4*>(out + row * w.cols + block * 64 + 16 * t);
+#pragma unroll
+    for (int i = 0; i < (int)(16 * sizeof(T) / 16); ++i) {
+      to[i] = reinterpret_cast<const uint4*>(values)[i];
+    }
+  }
+}
+
+dim3 LanesGrid(const FourBitWeights& w, int tiles, int threads) {
+  const int64_t lanes = (int64_t)tiles * (w.cols / 64) * 32;
+  return dim3((unsigned)((lanes + threads - 1) / threads));
+}
+
+}  // namespace
+
+cudaError_t FourBitRepack(const uint8_t* codes, const float* absmax, const uint8_t* absmax_codes,
+                          const FourBitWeights& weights, cudaStream_t stream) {
+  Repack<<<LanesGrid(weights, FourBitTiles(weights.rows), 256), 256, 0, stream>>>(
+      codes, absmax, absmax_codes, weights);
+  return cudaGetLastError();
+}
+
+cudaError_t FourBitDequantise(const FourBitWeights& weights, int first_tile, int tiles,
+                              CudaType type, void* out, cudaStream_t stream) {
+  const dim3 grid = LanesGrid(weights, tiles, 256);
+  return DispatchType(type, [&](auto element) {
+    using T = decltype(element);
+    return LaunchPdl(Dequantise<T>, grid, dim3(256), 0, stream, weights, first_tile, tiles,
+                     static_cast<T*>(out));
+  });
+}
+
+}  // namespace gantry
