@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "kernels/cuda/cuda_products.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/kernels/cuda/backend_testing.h"
 #include "tests/kernels/tolerance.h"
@@ -276,6 +277,61 @@ TEST_F(CudaLinearTest, FewTokensSumInOneOrder) {
       some.out.resize(tokens * c.rows());
       ExpectSame(Product(*backend, fewer, some),
                  {together.begin(), together.begin() + tokens * c.rows()});
+    }
+  }
+}
+
+// The product on a device that is this one but for its shared memory; 0: as it is.
+std::vector<float> ProductWithin(int shared_bytes, const Case& c, const Inputs& inputs) {
+  cudaDeviceProp properties;
+  ExpectCuda(cudaGetDeviceProperties(&properties, 0));
+  const CudaDevice device = {
+      properties.multiProcessorCount, 10 * properties.major + properties.minor,
+      shared_bytes == 0 ? static_cast<int>(properties.sharedMemPerBlockOptin) : shared_bytes};
+  auto products = CudaProducts::Create(device, nullptr);
+  EXPECT_TRUE(products.ok()) << products.status();
+  (*products)->set_deterministic(true);
+  auto weight = PackCudaMatrix(SourceInParts(c.format, c.parts, c.cols, inputs.weight), nullptr);
+  EXPECT_TRUE(weight.ok()) << weight.status();
+  (*products)->Expect(**weight);
+  EXPECT_TRUE((*products)->Reserve(c.tokens, CudaType::kBFloat16).ok());
+  const DeviceMemory x = OnDevice(CudaType::kBFloat16, inputs.x);
+  const DeviceMemory norm = OnDevice(inputs.norm);
+  const DeviceMemory out = OnDevice(CudaType::kBFloat16, inputs.out);
+  CudaProduct product;
+  product.x = x.data();
+  product.norm_weight = c.norm ? norm.as<float>() : nullptr;
+  product.norm_eps = 1e-5f;
+  product.out = out.data();
+  product.tokens = static_cast<int>(c.tokens);
+  product.rows = static_cast<int>(c.rows());
+  product.cols = static_cast<int>(c.cols);
+  const absl::Status run = (*products)->Run(static_cast<const CudaMatrix&>(**weight), product);
+  EXPECT_TRUE(run.ok()) << run;
+  ExpectCuda(cudaDeviceSynchronize());
+  return FromDevice(CudaType::kBFloat16, out);
+}
+
+TEST_F(CudaLinearTest, SharedMemoryDoesNotChangeSums) {
+  for (const MatrixFormat& format : Formats(DType::kBF16)) {
+    // With outliers of the whole batch a sum depends on it anyway.
+    if (!IsQuantised(format.scheme.scheme) || format.outliers_per_batch) continue;
+    for (const int64_t tokens : {1, 4, 7, 19, 32}) {
+      Case c;
+      c.format = format;
+      c.parts = {130, 62};
+      c.cols = 2048;
+      c.tokens = tokens;
+      c.norm = tokens != 7;
+      SCOPED_TRACE(c.ToString());
+      const Inputs inputs = MakeInputs(c);
+      const std::vector<float> expected = ProductWithin(0, c, inputs);
+      // Those of 8.6 and 8.9, and of 8.0.
+      for (const int shared_bytes : {99 << 10, 163 << 10}) {
+        EXPECT_EQ(ProductWithin(shared_bytes, c, inputs), expected) << shared_bytes;
+      }
+      // Too little for the kernels: a library then multiplies.
+      EXPECT_LE(RelativeError(ProductWithin(48 << 10, c, inputs), expected), 2e-2);
     }
   }
 }
