@@ -59,8 +59,8 @@ __global__ void Expected(const uint8_t* codes, const float* absmax, const __nv_b
   for (int k = threadIdx.x; k < cols; k += 32) {
     const size_t at = (size_t)row * cols + k;
     const int code = codes[at / 2] >> (at % 2 == 0 ? 4 : 0) & 15;
-    sum +=
-        (double)kNf4Codes[code] * absmax[at / 64] * __bfloat162float(x[(size_t)token * cols + k]);
+    sum += (double)FourBitCode(false, code) * absmax[at / 64] *
+           __bfloat162float(x[(size_t)token * cols + k]);
   }
   for (int i = 16; i > 0; i /= 2) sum += __shfl_down_sync(~0u, sum, i);
   if (threadIdx.x == 0) out[(size_t)token * rows + row] = sum;
