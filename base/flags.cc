@@ -38,6 +38,26 @@ int EditDistance(absl::string_view a, absl::string_view b) {
   return row[b.size()];
 }
 
+// The flag that was meant, or "": one that begins with what was typed before one that looks like
+// it.
+std::string ClosestFlag(absl::string_view typed,
+                        const std::map<std::string, absl::CommandLineFlag*>& flags) {
+  std::string closest;
+  bool closest_begins = false;
+  int closest_distance = 4;
+  for (const auto& [name, flag] : flags) {
+    const bool begins = !typed.empty() && absl::StartsWith(name, typed);
+    const int distance = EditDistance(typed, name);
+    if (begins < closest_begins) continue;
+    if (begins > closest_begins || distance < closest_distance) {
+      closest = name;
+      closest_begins = begins;
+      closest_distance = distance;
+    }
+  }
+  return closest;
+}
+
 // Whether --name alone and --noname set the flag. An optional one tells "not given" from both.
 bool IsBoolean(const absl::CommandLineFlag& flag) {
   return flag.IsOfType<bool>() || flag.IsOfType<std::optional<bool>>();
@@ -121,14 +141,7 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
       if (!negated) found = own.end();
     }
     if (found == own.end()) {
-      std::string closest;
-      int distance = 4;
-      for (const auto& [candidate, flag] : own) {
-        if (const int d = EditDistance(name, candidate); d < distance) {
-          distance = d;
-          closest = candidate;
-        }
-      }
+      const std::string closest = ClosestFlag(name, own);
       UsageError(absl::StrCat("unknown flag --", name,
                               closest.empty() ? "" : absl::StrCat("; did you mean --", closest),
                               closest.empty() ? "" : "?"));

@@ -17,7 +17,7 @@ endif()
 set(CMAKE_CUDA_COMPILER ${GANTRY_NVCC})
 # Those before 9.0 and what is newer than this toolkit, too: the latter compile the PTX of 10.0 or 9.0.
 set(default_architectures OFF)
-if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES AND "$ENV{CUDAARCHS}" STREQUAL "")
   set(default_architectures ON)
   set(CMAKE_CUDA_ARCHITECTURES 75-real 80-real 86-real 89-real 90a-real)
 endif()

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/exit_code.h"
+#include "base/file.h"
 #include "base/flags.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -16,6 +17,7 @@
 #include "coordinator/exit_request.h"
 #include "coordinator/served_model.h"
 #include "coordinator/server.h"
+#include "model/hub.h"
 #include "plan/placement.h"
 #include "proto/grpc_log.h"
 
@@ -25,6 +27,16 @@ namespace {
 int Fail(int exit_code, const absl::Status& status) {
   LogError(status.message());
   return exit_code;
+}
+
+// As of the planner and of quantize: a name that nobody knows is wrong usage, and a path that leads
+// to no model is a bad checkpoint.
+int CodeOfModelError(const absl::Status& status, const CoordinatorOptions& options) {
+  if (absl::IsOutOfRange(status)) return kExitUsage;  // of a flag
+  const std::string& model = options.model;
+  const bool is_path = model[0] == '/' || model[0] == '.' || FileExists(model);
+  const bool is_unknown = absl::IsNotFound(ResolveModel(model, options.model_root).status());
+  return is_unknown && !is_path ? kExitUsage : kExitBadCheckpoint;
 }
 
 absl::StatusOr<std::optional<DeviceMap>> ReadDeviceMap(const std::string& path) {
@@ -45,11 +57,7 @@ int Run(const CoordinatorOptions& options) {
   absl::StatusOr<std::optional<DeviceMap>> device_map = ReadDeviceMap(options.device_map_file);
   if (!device_map.ok()) return Fail(kExitUsage, device_map.status());
   const absl::StatusOr<std::unique_ptr<ServedModel>> model = ServedModel::Open(options);
-  if (!model.ok()) {
-    return Fail(absl::IsOutOfRange(model.status()) ? kExitUsage : kExitBadCheckpoint,
-                model.status());
-  }
-
+  if (!model.ok()) return Fail(CodeOfModelError(model.status(), options), model.status());
   if (const absl::Status status = (*model)->UseServingRequest(options.serving); !status.ok()) {
     return Fail(absl::IsInvalidArgument(status) ? kExitUsage : kExitBadCheckpoint, status);
   }

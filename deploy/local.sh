@@ -8,7 +8,8 @@ usage: local.sh --model DIR_or_NAME [--workers N] [--gpu] [--ask TEXT | --chat |
 Builds Gantry if need be, starts a coordinator and N workers (2 unless said) on this machine's CPU and loopback
 addresses, shows which worker holds what, and asks the model a question; then stops all it has started.
 
-  --gpu        start a worker on GPU 0 too; layers go there first, and --workers=0 leaves the CPU out
+  --gpu        start a worker on GPU 0 too, built by NVIDIA's nvcc; layers go there first, and --workers=0 leaves the
+               CPU out
   --ask TEXT   the question; "How many bytes are in one gigabyte?" unless said
   --chat       ask questions on the terminal, until Ctrl-D
   --serve      ask nothing, and serve other programs until Ctrl-C
@@ -53,8 +54,8 @@ fi
 [[ $workers =~ ^[1-9][0-9]{0,2}$ || $gpu$workers == 10 ]] || fail "--workers: expected a number from 1 to 999, found '$workers'" 2
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-"$root/deploy/build.sh"
-bin=$root/build/bin
+"$root/deploy/build.sh" ${gpu:+--gpu}
+bin=$root/build${gpu:+-cuda}/bin
 
 pids=()
 folder=$(mktemp -d)

@@ -3,7 +3,7 @@
 #
 # Makes gantry-VERSION-linux-ARCH.tar.gz, which runs without installing anything, and SHA256SUMS, in DIR (the current folder).
 # Builds in build-release, with GPU workers where nvcc is found; or takes what --build was configured for, such as
-# build-cuda, whose bundle has the tests for a machine with GPUs.
+# build-cuda, whose bundle has the tests for a machine with GPUs. Without GPU workers the name ends in -cpu.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -33,7 +33,9 @@ fi
 cmake --build "$build" --target bundle
 
 version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' "$build/CMakeCache.txt")
+gpu_workers=$(sed -n 's/^GANTRY_GPU_WORKERS:INTERNAL=//p' "$build/CMakeCache.txt")
 name=gantry-$version-linux-$(uname -m)
+[[ $gpu_workers ]] || name+=-cpu
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 cp -a "$build/bundle" "$temp/$name"
@@ -56,3 +58,8 @@ tar -C "$temp" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE
 cd "$output"
 sha256sum "$name.tar.gz" >SHA256SUMS
 ls -l "$name.tar.gz"
+if [[ $gpu_workers ]]; then
+  echo "with GPU workers, for the architectures $gpu_workers"
+else
+  echo "without GPU workers: nvcc was not found, or $build leaves them out"
+fi

@@ -3,6 +3,7 @@
 #
 # Installs what is missing, builds, and runs every test; then the tests of the libraries again with AddressSanitizer and
 # UndefinedBehaviorSanitizer, and those of what runs threads with ThreadSanitizer. --quick leaves the sanitizers out.
+# Where nvcc is found all that a GPU runs is compiled, too; what needs a GPU is skipped where there is none.
 # The last line is "N passed, N failed"; the exit code is 1 if any failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,13 +20,17 @@ failed=0
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 
-# check PRESET FOLDER...: builds these folders under tests/ and runs their tests, but for those that $without matches.
+# check PRESET FOLDER...: builds these folders under tests/, or $targets if there are any, and runs the folders' tests, but
+# for those that $without matches.
 without='^$'
+targets=()
 check() {
   local preset=$1 folder build=build started=$SECONDS counts p f s
   shift
+  local wanted=("${targets[@]}")
+  ((${#wanted[@]})) || wanted=("${@/%//all}")
   [[ $preset == cpu ]] || build=build-$preset
-  if ! deploy/build.sh "$preset" "${@/%//all}"; then
+  if ! deploy/build.sh "$preset" "${wanted[@]}"; then
     echo "FAILED to build $build"
     failed=$((failed + 1))
     return
@@ -48,11 +53,18 @@ check() {
 }
 
 deploy/install_packages.sh tests
-check cpu tests
+# First, for a test of local.sh --gpu needs its programs.
 if command -v nvcc /usr/local/cuda/bin/nvcc >/dev/null; then
-  # Compiled for one GPU; the tests are skipped where there is none. run_gpu.sh is for where there is.
-  check cuda tests/kernels/cuda
+  # For one GPU if there is none here: each takes minutes.
+  nvidia-smi >/dev/null 2>&1 || export CUDAARCHS=${CUDAARCHS:-90a-real}
+  # The programs, the tests and benchmarks of GPUs, and no others.
+  targets=(bundle)
+  without='_NOT_BUILT$|^quantize_program'
+  check cuda tests/kernels/cuda tests/worker
+  targets=()
+  without='^$'
 fi
+check cpu tests
 if [[ -z $quick ]]; then
   export UBSAN_OPTIONS=print_stacktrace=1
   # The program runs hundreds of times; its parts are tested one by one.

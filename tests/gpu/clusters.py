@@ -1,5 +1,6 @@
 """Whole clusters on loopback answer as transformers with bitsandbytes does: in every scheme, on one GPU, on several, and
-on GPUs and CPUs together. The greedy tokens of the reference are the same in all twelve schemes."""
+on GPUs and CPUs together. The greedy tokens of the reference are the same in all twelve schemes; scores and bytes tell
+one from another."""
 
 import argparse
 import json
@@ -13,6 +14,7 @@ import schemes
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 import cluster  # noqa: E402
+import scores  # noqa: E402
 
 REFERENCE = cluster.ROOT / "tests/testdata/demo/generate.json"
 # Enough for the model and equal on all, so that each gets its share of the layers.
@@ -24,7 +26,8 @@ def cases(device, gpus, quick):
     """Pairs of a scheme and the workers' devices."""
     names = schemes.QUICK if quick else schemes.FLAGS
     if device == "cpu":
-        return [("float32", ["cpu"] * workers) for workers in ((1, 2) if quick else (1, 2, 3))]
+        listed = [("float32", ["cpu"] * workers) for workers in ((1, 2) if quick else (1, 2, 3))]
+        return listed if quick else listed + [(name, ["cpu", "cpu"]) for name in names if name != "float32"]
     listed = [(name, ["cuda:0"]) for name in names]
     listed += [(name, ["cuda:0", "cuda:0"]) for name in schemes.QUICK]
     listed += [(name, ["cuda:0", "cpu"]) for name in names]
@@ -49,11 +52,15 @@ def spread(devices, folder):
 def check(name, devices, folder):
     """Returns what is wrong, or nothing."""
     flags = list(schemes.FLAGS[name])
-    if len(set(devices)) > 1:
+    mixed = len(set(devices)) > 1
+    quantised = any(flag.startswith("--load_in") for flag in flags)
+    if mixed:
         # Where GPUs have room the planner leaves CPUs out.
         flags.append(f"--device_map={spread(devices, folder)}")
-    if "cpu" in devices and any(flag.startswith("--load_in") for flag in flags):
+    if mixed and "cpu" in devices and quantised:
         flags.append("--llm_int8_enable_fp32_cpu_offload")
+    elif "cpu" in devices and not mixed:
+        flags.append("--offload_dtype=auto")
     with cluster.Cluster(cluster.DEMO, coordinator_flags=flags, worker_flags=[MEMORY], devices=devices) as running:
         client = subprocess.run(
             [cluster.BIN / "golden_client", f"--server={running.address}", f"--cases={REFERENCE}", "--max_new_tokens=48"],
@@ -70,8 +77,19 @@ def check(name, devices, folder):
         wrong = [
             f"{stage['worker']} holds {stage['scheme']}"
             for stage in status["stages"]
-            if stage["worker"].startswith("cuda") and stage["scheme"] != schemes.of_stage(name)
+            if (stage["worker"].startswith("cuda") or not mixed) and stage["scheme"] != schemes.of_stage(name)
         ]
+        wrong += [
+            f"{worker['name']} takes {worker['measured_bytes']} bytes, predicted {worker['predicted_bytes']}"
+            for worker in status["workers"]
+            if worker["measured_bytes"] > worker["predicted_bytes"]
+        ]
+        # Of which CPUs compute a part in fp32 there is no reference.
+        if not (mixed and quantised):
+            distance = scores.distance(running, name)
+            print(f"{name}: {distance:.2g} from the reference's scores")
+            if distance > scores.LIMIT:
+                wrong.append(f"{distance:.2g} from the reference's scores, expected {scores.LIMIT} or less")
         return ", ".join(wrong)
 
 

@@ -1,6 +1,6 @@
 """Rows of the table of run_gpu.sh: a file of lines, each of five columns and a note, between tabs.
 
-A row fails where the note is FAILED.
+A row fails where the note is FAILED, and is no result where it is "skipped".
 """
 
 import os
@@ -48,7 +48,8 @@ def main():
     for row in table:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
     failed = sum(row[-1] == "FAILED" for row in rows)
-    print(f"{len(rows) - failed} passed, {failed} failed")
+    skipped = sum(row[-1] == "skipped" for row in rows)
+    print(f"{len(rows) - failed - skipped} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not rows else 0
 
 

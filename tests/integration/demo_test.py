@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ import uuid
 from cluster import MODELS, ROOT, processes_with, wait_until
 
 ANSWER = "1,000,000,000"
+NVCC = shutil.which("nvcc") or shutil.which(os.environ.get("CUDA_HOME", "/usr/local/cuda") + "/bin/nvcc")
 
 
 class DemoTest(unittest.TestCase):
@@ -67,10 +69,33 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(self.run_script("local.sh").returncode, 2)
 
     def test_local_says_why_there_is_no_gpu_worker(self):
+        if NVCC:
+            # What it would build takes minutes; run.sh has built it.
+            ninja = ["ninja", "-C", ROOT / "build-cuda", "-n", "coordinator", "worker", "generate"]
+            if "no work to do" not in subprocess.run(ninja, capture_output=True, text=True, check=False).stdout:
+                self.skipTest("deploy/build.sh --gpu has not been run")
         model = ROOT / "deploy/demo/model"
         result = self.run_script("local.sh", f"--model={model}", "--gpu", "--workers=0", hidden_gpus=True)
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("cuda:0", result.stderr)
+        self.assertNotIn("built without CUDA", result.stderr)
+        if not NVCC:
+            self.assertIn("nvcc", result.stderr)
+
+    def test_local_builds_for_the_gpus_of_this_machine(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        shutil.copytree(ROOT / "deploy", folder / "deploy")
+        for name, script in {
+            "nvidia-smi": "printf '8.9\\n9.0\\n8.9\\n6.1\\n'",
+            "cmake": 'echo "cmake $* for $CUDAARCHS" && exit 1',
+        }.items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+        environment = self.options["env"] | {"PATH": f"{folder}:{os.environ['PATH']}"}
+        environment.pop("CUDAARCHS", None)
+        result = self.run_script(folder / "deploy/local.sh", "--gpu", "--model=x", env=environment)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("cmake --preset cuda -DGANTRY_TESTS=OFF for 89-real;90a-real\n", result.stderr)
 
     def test_local_stops_at_interrupt(self):
         for sent in (signal.SIGINT, signal.SIGTERM):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -34,8 +35,9 @@ class RunGpuTest(unittest.TestCase):
         self.assertEqual(processes_with(self.mark), [])
         self.assertEqual(os.listdir(self.temp), [])
 
-    def run_script(self, *flags, **options):
-        result = subprocess.run(self.command(*flags, **options), **self.options, check=False)
+    def run_script(self, *flags, environment=(), **options):
+        started = self.options | {"env": self.options["env"] | dict(environment)}
+        result = subprocess.run(self.command(*flags, **options), **started, check=False)
         self.check_nothing_is_left()
         return result
 
@@ -70,6 +72,20 @@ class RunGpuTest(unittest.TestCase):
             result = self.run_script("--only=tests", bundle=folder)
         self.assertEqual(result.returncode, 1, result.stdout)
         self.assertIn("built without nvcc or without tests", result.stdout)
+
+    @unittest.skipIf(shutil.which("compute-sanitizer"), "compute-sanitizer is in PATH")
+    def test_run_gpu_skips_the_sanitizer_where_there_is_none(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "bin").mkdir()
+            (pathlib.Path(folder) / "bin/worker").symlink_to("/bin/false")
+            nowhere = {"CUDA_HOME": "/nowhere"}
+            unasked = self.run_script(bundle=folder, environment=nowhere)
+            asked = self.run_script("--only=sanitizer", bundle=folder, environment=nowhere)
+        row = "\nsanitizer +compute-sanitizer +not found in PATH or /nowhere/bin +"
+        self.assertRegex(unasked.stdout, row + "skipped\n")
+        self.assertRegex(unasked.stdout, "\n0 passed, [0-9]+ failed, 1 skipped\n")
+        self.assertRegex(asked.stdout, row + "FAILED\n")
+        self.assertIn("\n0 passed, 1 failed\n", asked.stdout)
 
     def test_run_gpu_refuses_what_it_does_not_know(self):
         for flag, value in {"--only": "unit", "--models": "gpt-9", "--minutes": "soon", "--device": "tpu"}.items():

@@ -69,6 +69,10 @@ class StartupTest(unittest.TestCase):
     def test_half_of_tls_is_refused(self):
         self.check(run("coordinator", f"--model={DEMO}", "--tls_cert=/dev/null"), 2, "--tls_key")
 
+    def test_a_name_that_nobody_knows_is_wrong_usage(self):
+        for command in (["coordinator"], ["planner", "--gpus=1x1GB"], ["quantize", "--load_in_8bit", "--output=/no"]):
+            self.check(run(*command, "--model=nobody/knows"), 2, "nobody/knows")
+
     def test_checkpoints_that_are_bad(self):
         self.check(run("coordinator", "--model=/nowhere/at/all"), 4, "/nowhere/at/all")
         for name, spoil, mentions in [
