@@ -220,6 +220,15 @@ TEST_F(StageHostTest, ATiedHeadOfAnotherFormatTakesMemory) {
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("its modules need")));
 }
 
+TEST_F(StageHostTest, APredictedWorkspaceCannotWrapTheSum) {
+  const std::unique_ptr<StageHost> host = MakeHost(/*chooses_types=*/true, /*memory_bytes=*/1000);
+  v1::LoadRequest request = MakeRequest(1);
+  request.set_predicted_workspace_bytes(~uint64_t{0});
+  EXPECT_THAT(Load(request, host.get()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("predicted_workspace_bytes: expected a number in [0, ")));
+}
+
 TEST_F(StageHostTest, WrongFieldsAreNamed) {
   const std::unique_ptr<StageHost> host = MakeHost(/*chooses_types=*/true);
   v1::LoadRequest kv = MakeRequest(1);
