@@ -222,8 +222,7 @@ absl::Status UseServingRequest(const PlannerModel& model, const ServingRequest& 
   GANTRY_ASSIGN_OR_RETURN(ServingFormat format,
                           ResolveServingFormat(request, model.tree, model.name));
   options->quantization = std::move(format.weights.quantization);
-  options->checkpoint_quantization =
-      model.tree.quantization_config.has_value() && options->quantization.quantized();
+  options->checkpoint_quantization = format.checkpoint_quantization;
   return absl::OkStatus();
 }
 

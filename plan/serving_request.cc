@@ -142,6 +142,7 @@ absl::StatusOr<ServingFormat> ResolveServingFormat(const ServingRequest& request
       }
       own.llm_int8_enable_fp32_cpu_offload |= request.quantization.llm_int8_enable_fp32_cpu_offload;
       format.weights.quantization = std::move(own);
+      format.checkpoint_quantization = true;
     }
   }
   GANTRY_RETURN_IF_ERROR(CheckEffects(request, format));
