@@ -47,7 +47,7 @@ const std::vector<StoredField>& StoredFields() {
       {"bnb_4bit_use_double_quant", true, false,
        [](const Options& o) { return Yes(o.bnb_4bit_use_double_quant); }},
       {"bnb_4bit_quant_storage", true, false,
-       [](const Options& o) { return std::string(DTypeName(o.bnb_4bit_quant_storage)); }},
+       [](const Options& o) { return std::string(TorchName(o.bnb_4bit_quant_storage)); }},
   };
   return *kFields;
 }

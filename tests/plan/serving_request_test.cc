@@ -105,7 +105,8 @@ TEST(ServingRequestTest, HowItIsStoredMayNot) {
                 "--bnb_4bit_use_double_quant: ", "with true, and cannot be loaded with false");
   request = Request({"bnb_4bit_quant_storage"});
   request.quantization.bnb_4bit_quant_storage = DType::kBF16;
-  ExpectRefused(request, kNf4Checkpoint, "--bnb_4bit_quant_storage: ", "BF16");
+  ExpectRefused(request, kNf4Checkpoint,
+                "--bnb_4bit_quant_storage: ", "with uint8, and cannot be loaded with bfloat16");
   request = Request({"llm_int8_skip_modules"});
   request.quantization.has_skip_modules = true;
   request.quantization.llm_int8_skip_modules = {"o_proj"};
