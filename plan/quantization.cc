@@ -4,7 +4,9 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/config_fields.h"
 
 namespace gantry {
 namespace {
@@ -54,6 +56,22 @@ std::vector<std::string> ModulesToNotConvert(const ModelTree& tree,
   }
   modules.insert(modules.end(), tree.keep_in_fp32.begin(), tree.keep_in_fp32.end());
   return modules;
+}
+
+absl::Status CheckSkipModules(const ModelTree& tree, const std::vector<std::string>& keys) {
+  std::vector<std::string> left = keys;
+  ForEachTensor(*tree.root, "",
+                [&left](const std::string& module_name, const TreeModule&, const std::string&,
+                        const TreeTensor&) {
+                  std::erase_if(left, [&module_name](const std::string& key) {
+                    return MatchesModule(key, module_name);
+                  });
+                });
+  if (left.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--llm_int8_skip_modules: no module is named \"", Excerpt(left[0]),
+      "\"; expected a full name, or what it begins or ends with at a dot, such as model.layers.0 "
+      "or down_proj"));
 }
 
 SchemeRules::SchemeRules(const ModelTree& tree, const WeightFormat& format)

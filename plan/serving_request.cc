@@ -173,6 +173,11 @@ absl::StatusOr<ServingFormat> ResolveServingFormat(const ServingRequest& request
     }
   }
   GANTRY_RETURN_IF_ERROR(CheckEffects(request, format, model));
+  // A file, and a checkpoint's own options, may have names for other models too.
+  if (request.given.count("llm_int8_skip_modules") > 0 && request.quantization_config.empty() &&
+      !format.checkpoint_quantization) {
+    GANTRY_RETURN_IF_ERROR(CheckSkipModules(tree, request.quantization.llm_int8_skip_modules));
+  }
   return format;
 }
 

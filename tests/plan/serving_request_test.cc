@@ -174,6 +174,28 @@ TEST(ServingRequestTest, OutliersNeedInt8AndAThreshold) {
   ExpectRefused(request, "", "--llm_int8_outliers=batch: ", "an llm_int8_threshold of 0");
 }
 
+TEST(ServingRequestTest, ModulesToSkipMustBeThere) {
+  ServingRequest request = Request({"llm_int8_skip_modules", "load_in_8bit"});
+  request.quantization.has_skip_modules = true;
+  request.quantization.llm_int8_skip_modules = {"lm_head", "self_attn.o_proj", "model.layers.1",
+                                                "down_proj"};
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+  for (const char* name : {"down_porj", "model.layers.2", "layers.1", "proj"}) {
+    request.quantization.llm_int8_skip_modules = {"lm_head", name};
+    ExpectRefused(request, "",
+                  "--llm_int8_skip_modules: ", absl::StrCat("no module is named \"", name, "\""));
+  }
+  // One file may be for many models.
+  request.quantization_config = "bnb.json";
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+  const std::string own = R"({"load_in_8bit": true, "llm_int8_skip_modules": ["score"]})";
+  GANTRY_EXPECT_OK(ResolveServingFormat(Request(), Tree(own), "m"));
+  request = Request({"llm_int8_skip_modules"});
+  request.quantization.has_skip_modules = true;
+  request.quantization.llm_int8_skip_modules = {"score"};
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(own), "m"));
+}
+
 TEST(ServingRequestTest, AWrongCheckpointIsToldFromAWrongFlag) {
   EXPECT_THAT(ResolveServingFormat(Request(), Tree(R"({"load_in_4bit": 1})"), "models/m"),
               StatusIs(absl::StatusCode::kDataLoss,
