@@ -41,7 +41,6 @@ class SchemeRules {
   SchemeRules(const ModelTree& tree, const WeightFormat& format);
   TensorScheme Of(absl::string_view module_name, const TreeModule& module,
                   const TreeTensor& tensor) const;
-  const std::vector<std::string>& not_converted() const { return not_converted_; }
   const WeightFormat& format() const { return format_; }
 
  private:

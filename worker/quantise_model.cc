@@ -36,7 +36,6 @@ struct Item {
   int64_t elements = 1;
   TensorScheme scheme;
   DType dtype = DType::kF32;  // rounded to, before it is quantised
-  float nested_offset = 0;    // known after the first pass
   std::vector<TensorToWrite> parts;
 };
 
