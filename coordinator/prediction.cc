@@ -24,15 +24,8 @@ double FlopsPerCycle(absl::string_view isa) {
 // Where a GPU is not known by name: what most of them multiply in 16 bits while they read a byte.
 constexpr double kFlopsPerByte = 150;
 
-// "NVIDIA H200", also in "cuda:0 (NVIDIA H200), 132 multiprocessors".
+// "NVIDIA H200, compute capability 9.0, 151 GB": as workers describe themselves.
 const KnownDevice* FindGpu(absl::string_view description) {
-  const size_t open = description.find('(');
-  if (open != absl::string_view::npos) {
-    const size_t close = description.find(')', open);
-    const KnownDevice* const inner =
-        FindKnownDevice(description.substr(open + 1, close - open - 1), MemoryKind::kGpu);
-    if (inner != nullptr) return inner;
-  }
   return FindKnownDevice(description.substr(0, description.find(',')), MemoryKind::kGpu);
 }
 

@@ -217,10 +217,4 @@ absl::StatusOr<PackedTensor> Checkpoint::ReadPacked(absl::string_view name) cons
       absl::StrCat("expected a quantised tensor, found ", DTypeName(location->dtype)));
 }
 
-uint64_t Checkpoint::ModuleFileBytes(const ModuleSpec& module) const {
-  uint64_t bytes = 0;
-  for (const TensorSpec& tensor : ModuleTensors(module)) bytes += TensorBytes(tensor.name);
-  return bytes;
-}
-
 }  // namespace gantry

@@ -55,8 +55,6 @@ class Checkpoint {
   absl::Status ReadRaw(absl::string_view name, int64_t first, int64_t count, void* out) const;
   // All of a tensor that is quantised, as it is stored.
   absl::StatusOr<PackedTensor> ReadPacked(absl::string_view name) const;
-  // Bytes that all tensors of `module` take in the files.
-  uint64_t ModuleFileBytes(const ModuleSpec& module) const;
 
  private:
   struct Location {

@@ -25,7 +25,6 @@ struct QuantizationOptions {
   Scheme bnb_4bit_quant_type = Scheme::kFp4;  // or kNf4
   bool bnb_4bit_use_double_quant = false;
   DType bnb_4bit_quant_storage = DType::kU8;
-  int64_t block_size = 64;  // weights a 4-bit absmax stands for
 
   bool quantized() const { return load_in_8bit || load_in_4bit; }
 };

@@ -43,7 +43,8 @@ absl::StatusOr<ModelOnHardware> PlanOne(const PlannerModel& model, const Planner
   row.model = model.name;
   row.parameters = model.tree.parameters;
   row.format = result.workload.format;
-  row.scheme = column.name;
+  const bool whole = row.format.dtype == DType::kF32 && !row.format.quantization.quantized();
+  row.scheme = whole ? "fp32" : column.name;
   row.fits = result.fits();
   const bool gpus = options.hardware.devices.front().kind == MemoryKind::kGpu;
   std::vector<int> units(result.costs.num_units);

@@ -16,7 +16,7 @@ struct ModelOnHardware {
   std::string model;
   uint64_t parameters = 0;
   WeightFormat format;
-  std::string scheme;  // "16 bits", "int8", "nf4"
+  std::string scheme;  // "16 bits", "fp32", "int8", "nf4"
   bool fits = false;
   uint64_t weights_bytes = 0;  // if all of it lay on GPUs, or CPUs where there are none
   int64_t max_context = 0;     // in steps of 256, for the options' batch

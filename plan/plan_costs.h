@@ -27,7 +27,7 @@ struct UnitWeights {
   std::vector<Scheme> scheme;                  // of a unit's largest weight on a GPU
 };
 UnitWeights ComputeUnitWeights(const ModelTree& tree, const WeightFormat& format,
-                               const WeightFormat& cpu_format = {});
+                               const WeightFormat& cpu_format);
 
 // Bytes on each kind of device, and seconds on each class of device, of every unit of a model:
 // all that a placement depends on. No byte count is above kMaxCost, so that sums cannot overflow.

@@ -222,12 +222,7 @@ absl::Status UseServingRequest(const PlannerModel& model, const ServingRequest& 
   GANTRY_ASSIGN_OR_RETURN(ServingFormat format,
                           ResolveServingFormat(request, model.tree, model.name));
   options->quantization = std::move(format.weights.quantization);
-  options->quantization_config = request.quantization_config;
-  options->checkpoint_quantization =
-      model.tree.quantization_config.has_value() && options->quantization.quantized();
-  options->dtype = request.dtype;
-  options->kv_cache_dtype = request.kv_cache_dtype;
-  options->offload_dtype = request.offload_dtype;
+  options->checkpoint_quantization = format.checkpoint_quantization;
   return absl::OkStatus();
 }
 

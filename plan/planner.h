@@ -55,8 +55,8 @@ struct PlannerModel {
 // NOT_FOUND for a name that nobody knows; other errors lie in the checkpoint.
 absl::StatusOr<PlannerModel> LoadPlannerModel(absl::string_view name);
 
-// Takes over how the model is to be held, by the request and the checkpoint. Errors are those of
-// ResolveServingFormat.
+// Takes over how the model is to be quantised, by the request, which the other options came from,
+// and the checkpoint. Errors are those of ResolveServingFormat.
 absl::Status UseServingRequest(const PlannerModel& model, const ServingRequest& request,
                                PlannerOptions* options);
 

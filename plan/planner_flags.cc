@@ -123,6 +123,15 @@ absl::Status ReadHardware(PlannerOptions* options) {
   return absl::OkStatus();
 }
 
+// What holds for any model. A checkpoint may bring other options of quantisation.
+void ReadServing(const ServingRequest& serving, PlannerOptions* options) {
+  options->quantization = serving.quantization;
+  options->quantization_config = serving.quantization_config;
+  options->dtype = serving.dtype;
+  options->kv_cache_dtype = serving.kv_cache_dtype;
+  options->offload_dtype = serving.offload_dtype;
+}
+
 absl::Status ReadDeviceMap(PlannerOptions* options) {
   options->device_map = absl::GetFlag(FLAGS_device_map);
   if (options->device_map == "optimal") return absl::OkStatus();
@@ -147,6 +156,7 @@ absl::StatusOr<PlannerFlags> PlannerFlagsFromCommandLine() {
   options.model = absl::GetFlag(FLAGS_model);
   GANTRY_RETURN_IF_ERROR(ReadHardware(&options));
   GANTRY_ASSIGN_OR_RETURN(flags.serving, ServingRequestFromFlags());
+  ReadServing(flags.serving, &options);
   GANTRY_RETURN_IF_ERROR(ReadDeviceMap(&options));
   options.memory_fraction = absl::GetFlag(FLAGS_memory_fraction);
   if (options.memory_fraction.has_value() &&

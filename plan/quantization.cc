@@ -4,7 +4,9 @@
 #include <set>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "model/config_fields.h"
 
 namespace gantry {
 namespace {
@@ -56,6 +58,22 @@ std::vector<std::string> ModulesToNotConvert(const ModelTree& tree,
   return modules;
 }
 
+absl::Status CheckSkipModules(const ModelTree& tree, const std::vector<std::string>& keys) {
+  std::vector<std::string> left = keys;
+  ForEachTensor(*tree.root, "",
+                [&left](const std::string& module_name, const TreeModule&, const std::string&,
+                        const TreeTensor&) {
+                  std::erase_if(left, [&module_name](const std::string& key) {
+                    return MatchesModule(key, module_name);
+                  });
+                });
+  if (left.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--llm_int8_skip_modules: no module is named \"", Excerpt(left[0]),
+      "\"; expected a full name, or what it begins or ends with at a dot, such as model.layers.0 "
+      "or down_proj"));
+}
+
 SchemeRules::SchemeRules(const ModelTree& tree, const WeightFormat& format)
     : format_(format),
       output_embedding_(tree.output_embedding),
@@ -81,7 +99,6 @@ TensorScheme SchemeRules::Of(absl::string_view module_name, const TreeModule& mo
   scheme.scheme = options.load_in_8bit ? Scheme::kInt8 : options.bnb_4bit_quant_type;
   scheme.double_quant = options.load_in_4bit && options.bnb_4bit_use_double_quant;
   scheme.has_fp16_weight = options.load_in_8bit && options.llm_int8_has_fp16_weight;
-  scheme.block_size = options.block_size;
   return scheme;
 }
 

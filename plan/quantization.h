@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "base/dtype.h"
 #include "base/packed.h"
@@ -31,13 +32,15 @@ std::vector<std::string> ModulesToNotConvert(const ModelTree& tree,
 // not name "layers.10".
 bool MatchesModule(absl::string_view key, absl::string_view module_name);
 
+// INVALID_ARGUMENT "--llm_int8_skip_modules: ..." for a key that matches no module with tensors.
+absl::Status CheckSkipModules(const ModelTree& tree, const std::vector<std::string>& keys);
+
 // Decides for every tensor of a model. Cheap to ask: the rules are worked out once.
 class SchemeRules {
  public:
   SchemeRules(const ModelTree& tree, const WeightFormat& format);
   TensorScheme Of(absl::string_view module_name, const TreeModule& module,
                   const TreeTensor& tensor) const;
-  const std::vector<std::string>& not_converted() const { return not_converted_; }
   const WeightFormat& format() const { return format_; }
 
  private:

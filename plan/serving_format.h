@@ -29,6 +29,7 @@ std::optional<OffloadDType> OffloadDTypeFromName(absl::string_view name);
 // How a model is held and computed, on GPUs and on CPUs beside them.
 struct ServingFormat {
   WeightFormat weights;                       // of GPUs; activations have its dtype
+  bool checkpoint_quantization = false;       // that of `weights` is the checkpoint's own
   std::optional<OffloadDType> offload_dtype;  // not set: float32, and no permission to offload
   std::optional<DType> kv_cache_dtype;        // of GPUs; not set: that of activations
   bool outliers_per_batch = false;            // LLM.int8() as bitsandbytes; else for each token

@@ -19,6 +19,10 @@ std::string Written(const ServingRequest& request, absl::string_view field) {
              : absl::StrCat(request.quantization_config, ": ", field);
 }
 
+absl::string_view Bits(const QuantizationOptions& options) {
+  return options.load_in_8bit ? "8" : "4";
+}
+
 std::string Yes(bool value) { return value ? "true" : "false"; }
 
 std::string SkipText(const QuantizationOptions& options) {
@@ -47,7 +51,7 @@ const std::vector<StoredField>& StoredFields() {
       {"bnb_4bit_use_double_quant", true, false,
        [](const Options& o) { return Yes(o.bnb_4bit_use_double_quant); }},
       {"bnb_4bit_quant_storage", true, false,
-       [](const Options& o) { return std::string(DTypeName(o.bnb_4bit_quant_storage)); }},
+       [](const Options& o) { return std::string(TorchName(o.bnb_4bit_quant_storage)); }},
   };
   return *kFields;
 }
@@ -68,38 +72,61 @@ absl::Status CheckAgainstCheckpoint(const ServingRequest& request, const Quantiz
     const std::string wanted = field.text(request.quantization);
     const std::string stored = field.text(own);
     if (wanted == stored) continue;
+    // "true" by itself says of nothing what it is.
+    const std::string what =
+        stored == Yes(true) || stored == Yes(false) ? absl::StrCat(field.name, " ") : "";
     return absl::InvalidArgumentError(absl::StrCat(
         Written(request, field.name), ": the checkpoint ", model, " is already quantised to ",
-        own.load_in_8bit ? "8" : "4", " bits, with ", stored, ", and cannot be loaded with ",
-        wanted, "; leave it out, or give a checkpoint that is not quantised"));
+        Bits(own), " bits, with ", what, stored, ", and cannot be loaded with ", wanted,
+        "; leave it out, or give a checkpoint that is not quantised"));
   }
   return absl::OkStatus();
 }
 
-// Refuses what nothing would come of.
-absl::Status CheckEffects(const ServingRequest& request, const ServingFormat& format) {
-  // A file has all fields, whether they mean something or not.
-  if (!request.quantization_config.empty()) return absl::OkStatus();
+// What the field would need to have an effect; "": nothing.
+std::string Needed(absl::string_view field, const ServingRequest& request,
+                   const ServingFormat& format) {
   const QuantizationOptions& options = format.weights.quantization;
   const OffloadDType offload = format.offload_dtype.value_or(OffloadDType::kFloat32);
   const bool four_bit = options.load_in_4bit || offload == OffloadDType::kNf4;
   const bool eight_bit = options.load_in_8bit || offload == OffloadDType::kInt8;
+  if (field == "bnb_4bit_use_double_quant" && !options.bnb_4bit_use_double_quant) return "";
+  if (field == "llm_int8_has_fp16_weight" && !options.llm_int8_has_fp16_weight) return "";
+  // What CPUs hold is nf4 by its own name.
+  if (field == "bnb_4bit_quant_type" && !options.load_in_4bit) return "--load_in_4bit";
+  if (absl::StartsWith(field, "bnb_4bit_") && !four_bit) return "--load_in_4bit";
+  if (field == "llm_int8_threshold" || field == "llm_int8_has_fp16_weight" ||
+      field == "llm_int8_outliers") {
+    if (eight_bit) return "";
+    if (request.quantization_config.empty()) return "--load_in_8bit";
+    return absl::StrCat("load_in_8bit in ", request.quantization_config);
+  }
+  const bool quantises = four_bit || eight_bit;
+  if (field == "llm_int8_skip_modules" && !quantises) return "--load_in_8bit or --load_in_4bit";
+  return "";
+}
+
+// Refuses what nothing would come of.
+absl::Status CheckEffects(const ServingRequest& request, const ServingFormat& format,
+                          absl::string_view model) {
+  const QuantizationOptions& options = format.weights.quantization;
   for (const std::string& field : request.given) {
-    if (field == "bnb_4bit_use_double_quant" && !options.bnb_4bit_use_double_quant) continue;
-    if (field == "llm_int8_has_fp16_weight" && !options.llm_int8_has_fp16_weight) continue;
-    absl::string_view needed;
-    if (absl::StartsWith(field, "bnb_4bit_") && !four_bit) {
-      needed = "--load_in_4bit";
-    } else if ((field == "llm_int8_threshold" || field == "llm_int8_has_fp16_weight" ||
-                field == "llm_int8_outliers") &&
-               !eight_bit) {
-      needed = "--load_in_8bit";
-    } else if (field == "llm_int8_skip_modules" && !four_bit && !eight_bit) {
-      needed = "--load_in_8bit or --load_in_4bit";
-    }
+    // A file has all fields, whether they mean something or not; this one is a flag beside it.
+    if (!request.quantization_config.empty() && field != "llm_int8_outliers") continue;
+    const std::string needed = Needed(field, request, format);
     if (needed.empty()) continue;
+    if (format.checkpoint_quantization) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", field, ": the checkpoint ", model, " is already quantised to ",
+                       Bits(options), " bits, where this has no effect; leave it out"));
+    }
     return absl::InvalidArgumentError(absl::StrCat("--", field, ": has no effect without ", needed,
                                                    "; add that, or leave this out"));
+  }
+  if (request.outliers_per_batch && options.llm_int8_threshold == 0) {
+    return absl::InvalidArgumentError(
+        "--llm_int8_outliers=batch: has no effect with an llm_int8_threshold of 0, under which "
+        "there are no outliers; give another, or leave this out");
   }
   return absl::OkStatus();
 }
@@ -142,9 +169,15 @@ absl::StatusOr<ServingFormat> ResolveServingFormat(const ServingRequest& request
       }
       own.llm_int8_enable_fp32_cpu_offload |= request.quantization.llm_int8_enable_fp32_cpu_offload;
       format.weights.quantization = std::move(own);
+      format.checkpoint_quantization = true;
     }
   }
-  GANTRY_RETURN_IF_ERROR(CheckEffects(request, format));
+  GANTRY_RETURN_IF_ERROR(CheckEffects(request, format, model));
+  // A file, and a checkpoint's own options, may have names for other models too.
+  if (request.given.count("llm_int8_skip_modules") > 0 && request.quantization_config.empty() &&
+      !format.checkpoint_quantization) {
+    GANTRY_RETURN_IF_ERROR(CheckSkipModules(tree, request.quantization.llm_int8_skip_modules));
+  }
   return format;
 }
 

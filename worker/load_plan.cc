@@ -18,11 +18,12 @@ constexpr uint32_t kMaxBlockSize = 4096;
 constexpr uint32_t kMaxBlocks = 1 << 28;
 constexpr uint32_t kMaxContext = 1 << 30;
 constexpr uint32_t kMaxStepTokens = 1 << 20;
+constexpr uint64_t kMaxWorkspaceBytes = uint64_t{1} << 50;
 
-absl::Status CheckField(absl::string_view field, uint32_t value, uint32_t max) {
-  if (value >= 1 && value <= max) return absl::OkStatus();
+absl::Status CheckField(absl::string_view field, uint64_t value, uint64_t max, uint64_t min = 1) {
+  if (value >= min && value <= max) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(field, ": expected a number in [1, ", max, "], found ", value));
+      absl::StrCat(field, ": expected a number in [", min, ", ", max, "], found ", value));
 }
 
 absl::StatusOr<ServingShape> ToShape(const v1::LoadRequest& request) {
@@ -164,6 +165,9 @@ absl::StatusOr<LoadPlan> MakeLoadPlan(const v1::LoadRequest& request,
   }
   if (plan.stages.empty()) return absl::InvalidArgumentError("stages: there are none");
   // The stages' predictions leave out the workspace, which they share.
+  GANTRY_RETURN_IF_ERROR(CheckField("predicted_workspace_bytes",
+                                    request.predicted_workspace_bytes(), kMaxWorkspaceBytes,
+                                    /*min=*/0));
   plan.workspace_bytes = request.predicted_workspace_bytes();
   plan.predicted_bytes += plan.workspace_bytes;
   return plan;

@@ -13,7 +13,8 @@ constexpr float kMaxThreshold = 1e30f;
 constexpr size_t kExcerpt = 100;
 
 absl::Status Wrong(absl::string_view field, absl::string_view of, absl::string_view text) {
-  return absl::InvalidArgumentError(absl::StrCat("stages.modules.", field, " of ", of, ": ", text));
+  return absl::InvalidArgumentError(
+      absl::StrCat("stages.modules.", field, " of ", of.substr(0, kExcerpt), ": ", text));
 }
 
 absl::StatusOr<Scheme> ParseScheme(absl::string_view field, absl::string_view of,

@@ -36,7 +36,6 @@ struct Item {
   int64_t elements = 1;
   TensorScheme scheme;
   DType dtype = DType::kF32;  // rounded to, before it is quantised
-  float nested_offset = 0;    // known after the first pass
   std::vector<TensorToWrite> parts;
 };
 
@@ -59,6 +58,7 @@ class Quantiser {
             const std::function<void(uint64_t, uint64_t)>& on_progress)
       : checkpoint_(*model.checkpoint),
         config_(model.config),
+        tree_(model.tree),
         options_(options),
         on_progress_(on_progress) {}
 
@@ -80,6 +80,7 @@ class Quantiser {
 
   const Checkpoint& checkpoint_;
   const Json& config_;
+  const ModelTree& tree_;
   const QuantiseOptions& options_;
   const std::function<void(uint64_t, uint64_t)>& on_progress_;
   DType dtype_ = DType::kF32;
@@ -93,13 +94,12 @@ absl::Status Quantiser::ListItems() {
   const ModelConfig& config = checkpoint_.config();
   dtype_ = options_.dtype.value_or(
       config.dtype.value_or(checkpoint_.TensorDType("model.embed_tokens.weight")));
-  GANTRY_ASSIGN_OR_RETURN(const ModelTree tree, BuildModelTree(config_, checkpoint_.folder()));
   WeightFormat format;
   format.dtype = dtype_;
   format.quantization = options_.quantization;
-  const SchemeRules rules(tree, format);
+  const SchemeRules rules(tree_, format);
   std::map<std::string, TensorScheme> schemes;
-  ForEachTensor(*tree.root, "",
+  ForEachTensor(*tree_.root, "",
                 [&](const std::string& module_name, const TreeModule& module,
                     const std::string& name, const TreeTensor& tensor) {
                   schemes.emplace(name, rules.Of(module_name, module, tensor));
@@ -305,6 +305,7 @@ absl::StatusOr<ModelToQuantise> OpenModelToQuantise(const std::string& name) {
                      ": quantization_config: the model is quantised already; take the original"));
   }
   GANTRY_ASSIGN_OR_RETURN(model.checkpoint, Checkpoint::Open(folder));
+  GANTRY_ASSIGN_OR_RETURN(model.tree, BuildModelTree(model.config, folder));
   return model;
 }
 

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "model/checkpoint.h"
 #include "model/quantization_config.h"
+#include "plan/model_tree.h"
 
 namespace gantry {
 
@@ -32,6 +33,7 @@ struct QuantiseOptions {
 struct ModelToQuantise {
   std::unique_ptr<Checkpoint> checkpoint;
   Json config;
+  ModelTree tree;
 };
 // NOT_FOUND if there is no such model; INVALID_ARGUMENT and others, as Checkpoint::Open, for one
 // that cannot be read; FAILED_PRECONDITION if it is quantised already.

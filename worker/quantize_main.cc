@@ -13,6 +13,7 @@
 #include "base/exit_code.h"
 #include "base/file.h"
 #include "base/flags.h"
+#include "plan/quantization.h"
 #include "worker/quantise_model.h"
 
 ABSL_FLAG(std::string, model, "",
@@ -165,6 +166,11 @@ int Main(int argc, char** argv) {
   const QuantiseOptions options = OptionsFromFlags();
   const absl::StatusOr<ModelToQuantise> model = OpenModelToQuantise(options.model);
   if (!model.ok()) return Fail(model.status(), CodeOfModelError(model.status(), options.model));
+  if (const absl::Status named =
+          CheckSkipModules(model->tree, options.quantization.llm_int8_skip_modules);
+      !named.ok()) {
+    return Fail(named, kExitUsage);
+  }
   const bool terminal = isatty(STDERR_FILENO) != 0;
   int shown = -1;
   const absl::StatusOr<QuantisedModel> written =

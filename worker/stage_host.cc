@@ -1,7 +1,6 @@
 #include "worker/stage_host.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -24,6 +23,14 @@ std::vector<LoadPlan::Module> AllModules(const LoadPlan& plan) {
     modules.insert(modules.end(), stage.modules.begin(), stage.modules.end());
   }
   return modules;
+}
+
+// As LoadModule shares it.
+bool SharesMatrix(const LoadPlan::Module& a, const LoadPlan::Module& b) {
+  const std::vector<TensorSpec>& weights = a.spec.matrix.weights;
+  const std::vector<TensorSpec>& others = b.spec.matrix.weights;
+  return !weights.empty() && !others.empty() && weights[0].name == others[0].name &&
+         a.format.matrix == b.format.matrix;
 }
 
 }  // namespace
@@ -133,12 +140,14 @@ absl::Status StageHost::CheckMemory(const LoadPlan& plan) const {
   const KvCacheShape cache = {plan.shape.num_blocks, plan.shape.block_size,
                               plan.config.num_kv_heads, plan.config.head_dim, KvDType(plan)};
   uint64_t bytes = plan.workspace_bytes;
-  std::set<std::string> matrices;  // a tied lm_head takes nothing beside the embedding
-  for (const LoadPlan::Module& module : AllModules(plan)) {
-    const bool shared = !module.spec.matrix.weights.empty() &&
-                        !matrices.insert(module.spec.matrix.weights[0].name).second;
-    if (!shared) bytes += NeededBytes(module.spec, module.format, *backend_);
-    if (module.spec.kind == ModuleKind::kLayer) bytes += backend_->KvCacheBytes(cache);
+  const std::vector<LoadPlan::Module> modules = AllModules(plan);
+  for (auto module = modules.begin(); module != modules.end(); ++module) {
+    // A tied lm_head takes nothing beside an embedding of the same format.
+    const bool shared = std::any_of(
+        modules.begin(), module,
+        [&module](const LoadPlan::Module& other) { return SharesMatrix(*module, other); });
+    if (!shared) bytes += NeededBytes(module->spec, module->format, *backend_);
+    if (module->spec.kind == ModuleKind::kLayer) bytes += backend_->KvCacheBytes(cache);
   }
   if (bytes <= options_.memory_bytes) return absl::OkStatus();
   return absl::ResourceExhaustedError(

@@ -39,11 +39,17 @@ class CheckpointSource : public WeightSource {
     TensorScheme wanted = scheme;
     wanted.has_fp16_weight = false;
     if (stored != wanted) {
+      // No flag asks for another block.
+      constexpr int64_t kBlock = TensorScheme().block_size;
+      const bool other_block = IsFourBit(stored.scheme) && stored.block_size != kBlock;
       return absl::InvalidArgumentError(absl::StrCat(
           checkpoint_->folder(), ": tensor \"", tensor.name, "\": stored as ", Describe(stored),
           ", wanted as ", Describe(wanted),
-          "; a quantised checkpoint keeps its scheme: ask for that one, or take the original ",
-          "weights"));
+          other_block
+              ? absl::StrCat("; Gantry takes blocks of ", kBlock,
+                             ": quantize the original model again")
+              : "; a quantised checkpoint keeps its scheme: ask for that one, or take the original "
+                "weights"));
     }
     part.read_packed = [this, name = tensor.name] { return checkpoint_->ReadPacked(name); };
     return part;

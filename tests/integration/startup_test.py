@@ -101,6 +101,7 @@ class StartupTest(unittest.TestCase):
             (["--bnb_4bit_use_double_quant"], ["--bnb_4bit_use_double_quant", "--load_in_4bit"]),
             (["--load_in_4bit", "--llm_int8_outliers=batch"], ["--llm_int8_outliers", "--load_in_8bit"]),
             (["--load_in_4bit", "--llm_int8_skip_modules=q_proj"], ["llm_int8_skip_modules", "q_proj", "k_proj"]),
+            (["--load_in_4bit", "--llm_int8_skip_modules=q_porj"], ["--llm_int8_skip_modules", "q_porj"]),
             (["--dtype=int8"], ["--dtype"]),
             (["--kv_cache_dtype=fp8"], ["--kv_cache_dtype"]),
             (["--offload_dtype=fp4"], ["--offload_dtype", "auto"]),

@@ -163,8 +163,8 @@ TEST(OptimalTest, NeverSlowerThanAcceleratesModes) {
     max_memory.emplace_back("cpu", cpu.memory_bytes);
     NameDevices(&hardware.devices);
 
-    const PlanCosts costs =
-        ComputePlanCosts(tree, ComputeUnitWeights(tree, workload.format), workload, hardware);
+    const PlanCosts costs = ComputePlanCosts(
+        tree, ComputeUnitWeights(tree, workload.format, workload.cpu_format), workload, hardware);
     const OptimalPlan optimal = FindOptimalPlan(costs, PlanObjective::kLatency);
     EXPECT_TRUE(optimal.exact);
     for (AccelerateMode mode :
@@ -210,8 +210,9 @@ TEST(OptimalTest, SixtyFourDifferentDevicesAndTheLargestModel) {
   workload.format.quantization.load_in_4bit = true;
   workload.shape.context = 4096;
   for (PlanObjective objective : {PlanObjective::kLatency, PlanObjective::kThroughput}) {
-    const PlanCosts costs = ComputePlanCosts(tree, ComputeUnitWeights(tree, workload.format),
-                                             workload, MixedDevices(64));
+    const PlanCosts costs =
+        ComputePlanCosts(tree, ComputeUnitWeights(tree, workload.format, workload.cpu_format),
+                         workload, MixedDevices(64));
     const OptimalPlan found = FindOptimalPlan(costs, objective);
     EXPECT_TRUE(found.exact);
     ASSERT_FALSE(found.device_of.empty());

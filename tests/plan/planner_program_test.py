@@ -149,6 +149,23 @@ class PlannerProgramTest(unittest.TestCase):
         self.assertTrue(any(model["fits"] for model in models))
         self.assertFalse(all(model["fits"] for model in models))
 
+    def test_hardware_first_holds_models_as_asked(self):
+        def models(*flags):
+            answer = run("--gpus=2x24GB", "--cpus=64GB", "--format=json", *flags)
+            self.assertEqual(answer.returncode, 0, answer.stderr)
+            return json.loads(answer.stdout)["models"]
+
+        plain = models()
+        self.assertTrue(all(model["format"].endswith("float32") for model in models("--dtype=float32")))
+        for flags in [
+            ["--dtype=float32"],
+            ["--kv_cache_dtype=float32"],
+            ["--offload_dtype=nf4"],
+            ["--llm_int8_skip_modules=q_proj,k_proj,v_proj,lm_head"],
+        ]:
+            self.assertNotEqual(models(*flags), plain, flags)
+        self.assertIn("fp32", run("--gpus=2x24GB", "--dtype=float32").stdout)
+
     def test_needs_no_grpc(self):
         libraries = subprocess.run(["ldd", PLANNER], capture_output=True, text=True).stdout
         for library in ("grpc", "protobuf", "cuda"):

@@ -114,6 +114,21 @@ TEST(PlannerTest, ModelsFitWithEachSuggestion) {
   EXPECT_THAT(changes, Contains(HasSubstr("more GPU")));
 }
 
+TEST(PlannerTest, ACommandHasTheFlagsThatACheckpointDoesNotDecide) {
+  PlannerModel model = Model("meta-llama/Llama-3.1-8B");
+  ServingRequest request;
+  request.quantization.load_in_4bit = true;
+  request.given = {"load_in_4bit"};
+  // Some write a quantization_config that quantises nothing.
+  model.tree.quantization_config = Json{{"load_in_8bit", false}, {"load_in_4bit", false}};
+  PlannerOptions options = Options("24GB");
+  GANTRY_ASSERT_OK(UseServingRequest(model, request, &options));
+  EXPECT_THAT(PlannerCommand(options), HasSubstr("--load_in_4bit"));
+  model.tree.quantization_config = Json{{"load_in_4bit", true}};
+  GANTRY_ASSERT_OK(UseServingRequest(model, request, &options));
+  EXPECT_THAT(PlannerCommand(options), Not(HasSubstr("--load_in_4bit")));
+}
+
 TEST(PlannerTest, LargestContextFitsAndTheNextDoesNot) {
   const PlannerModel model = Model("meta-llama/Llama-3.1-8B");
   PlannerOptions options = Options("24GB");

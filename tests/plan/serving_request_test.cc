@@ -1,5 +1,6 @@
 #include "plan/serving_request.h"
 
+#include "absl/strings/str_cat.h"
 #include "base/json.h"
 #include "tests/status_matchers.h"
 
@@ -102,10 +103,12 @@ TEST(ServingRequestTest, HowItIsStoredMayNot) {
   ExpectRefused(request, kNf4Checkpoint, "--bnb_4bit_quant_type: ", "leave it out");
   // Given with the value that it is known to differ from.
   ExpectRefused(Request({"bnb_4bit_use_double_quant"}), kNf4Checkpoint,
-                "--bnb_4bit_use_double_quant: ", "with true, and cannot be loaded with false");
+                "--bnb_4bit_use_double_quant: ",
+                "with bnb_4bit_use_double_quant true, and cannot be loaded with false");
   request = Request({"bnb_4bit_quant_storage"});
   request.quantization.bnb_4bit_quant_storage = DType::kBF16;
-  ExpectRefused(request, kNf4Checkpoint, "--bnb_4bit_quant_storage: ", "BF16");
+  ExpectRefused(request, kNf4Checkpoint,
+                "--bnb_4bit_quant_storage: ", "with uint8, and cannot be loaded with bfloat16");
   request = Request({"llm_int8_skip_modules"});
   request.quantization.has_skip_modules = true;
   request.quantization.llm_int8_skip_modules = {"o_proj"};
@@ -139,6 +142,58 @@ TEST(ServingRequestTest, WhatWouldHaveNoEffectIsRefused) {
   ServingRequest request = Request({"bnb_4bit_use_double_quant", "bnb_4bit_compute_dtype"});
   request.offload_dtype = OffloadDType::kNf4;
   GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+}
+
+TEST(ServingRequestTest, TheSchemeOfCpusDecidesIts4BitType) {
+  for (const OffloadDType offload : {OffloadDType::kNf4, OffloadDType::kInt8}) {
+    ServingRequest request = Request({"bnb_4bit_quant_type"});
+    request.offload_dtype = offload;
+    ExpectRefused(request, "", "--bnb_4bit_quant_type: ", "no effect without --load_in_4bit");
+    request = Request({"bnb_4bit_quant_type", "load_in_4bit"});
+    request.offload_dtype = offload;
+    GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+  }
+}
+
+TEST(ServingRequestTest, WhatTheBitsOfACheckpointRuleOutIsNotAdvised) {
+  ExpectRefused(Request({"bnb_4bit_compute_dtype"}), kInt8Checkpoint, "--bnb_4bit_compute_dtype: ",
+                "models/m is already quantised to 8 bits, where this has no effect; leave it out");
+  ExpectRefused(Request({"llm_int8_threshold"}), kNf4Checkpoint, "--llm_int8_threshold: ",
+                "models/m is already quantised to 4 bits, where this has no effect; leave it out");
+}
+
+TEST(ServingRequestTest, OutliersNeedInt8AndAThreshold) {
+  ServingRequest request = Request({"llm_int8_outliers", "load_in_4bit"});
+  request.outliers_per_batch = true;
+  request.quantization_config = "bnb.json";
+  ExpectRefused(request, "", "--llm_int8_outliers: ", "no effect without load_in_8bit in bnb.json");
+  request = Request({"llm_int8_outliers", "load_in_8bit"});
+  request.outliers_per_batch = true;
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+  request.quantization.llm_int8_threshold = 0;
+  ExpectRefused(request, "", "--llm_int8_outliers=batch: ", "an llm_int8_threshold of 0");
+}
+
+TEST(ServingRequestTest, ModulesToSkipMustBeThere) {
+  ServingRequest request = Request({"llm_int8_skip_modules", "load_in_8bit"});
+  request.quantization.has_skip_modules = true;
+  request.quantization.llm_int8_skip_modules = {"lm_head", "self_attn.o_proj", "model.layers.1",
+                                                "down_proj"};
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+  for (const char* name : {"down_porj", "model.layers.2", "layers.1", "proj"}) {
+    request.quantization.llm_int8_skip_modules = {"lm_head", name};
+    ExpectRefused(request, "",
+                  "--llm_int8_skip_modules: ", absl::StrCat("no module is named \"", name, "\""));
+  }
+  // One file may be for many models.
+  request.quantization_config = "bnb.json";
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(""), "m"));
+  const std::string own = R"({"load_in_8bit": true, "llm_int8_skip_modules": ["score"]})";
+  GANTRY_EXPECT_OK(ResolveServingFormat(Request(), Tree(own), "m"));
+  request = Request({"llm_int8_skip_modules"});
+  request.quantization.has_skip_modules = true;
+  request.quantization.llm_int8_skip_modules = {"score"};
+  GANTRY_EXPECT_OK(ResolveServingFormat(request, Tree(own), "m"));
 }
 
 TEST(ServingRequestTest, AWrongCheckpointIsToldFromAWrongFlag) {

@@ -61,6 +61,7 @@ class QuantizeProgramTest(unittest.TestCase):
             (["--load_in_8bit", "--bnb_4bit_use_double_quant"], "--bnb_4bit_use_double_quant"),
             (["--load_in_8bit", "--llm_int8_has_fp16_weight"], "--llm_int8_has_fp16_weight"),
             (["--load_in_8bit", "--llm_int8_threshold=-1"], "--llm_int8_threshold"),
+            (["--load_in_8bit", "--llm_int8_skip_modules=lm_head,up_porj"], 'no module is named "up_porj"'),
             (["--load_in_8bit", "--dtype=int8"], "--dtype"),
             (["--load_in_8bit", "--max_shard_size=0"], "--max_shard_size"),
             (["--load_in_8bit", "--threads=-1"], "--threads"),

@@ -74,10 +74,10 @@ class NotingBackend : public HostBackend {
 
 class StageHostTest : public ::testing::Test {
  protected:
-  std::unique_ptr<StageHost> MakeHost(bool chooses_types) {
+  std::unique_ptr<StageHost> MakeHost(bool chooses_types, uint64_t memory_bytes = 100 << 20) {
     StageHostOptions options;
     options.worker = "alpha";
-    options.memory_bytes = 100 << 20;
+    options.memory_bytes = memory_bytes;
     options.chooses_types = chooses_types;
     return std::make_unique<StageHost>(options, &backend_,
                                        [](uint64_t, const std::string& message) {});
@@ -203,6 +203,30 @@ TEST_F(StageHostTest, AHostComputesInFloat32WhateverTheOthersDo) {
   GANTRY_ASSERT_OK(Load(MakeRequest(1), host.get()));
   EXPECT_TRUE(backend_.configured.empty());
   EXPECT_THAT(backend_.caches, ElementsAre(DType::kF32, DType::kF32, DType::kF32));
+}
+
+TEST_F(StageHostTest, ATiedHeadOfAnotherFormatTakesMemory) {
+  uint64_t untied = 0;
+  for (const ModuleSpec& module : ListModules(TinyConfig())) {
+    untied += NeededBytes(module, ModuleFormat(), backend_);
+    if (module.kind == ModuleKind::kLayer) untied += backend_.KvCacheBytes({});
+  }
+  const std::unique_ptr<StageHost> host = MakeHost(/*chooses_types=*/true, untied - 1);
+  v1::LoadRequest request = MakeRequest(1);
+  GANTRY_ASSERT_OK(Load(request, host.get()));
+  request.set_epoch(2);
+  request.mutable_stages(0)->mutable_modules()->rbegin()->set_scheme("int8");
+  EXPECT_THAT(Load(request, host.get()),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("its modules need")));
+}
+
+TEST_F(StageHostTest, APredictedWorkspaceCannotWrapTheSum) {
+  const std::unique_ptr<StageHost> host = MakeHost(/*chooses_types=*/true, /*memory_bytes=*/1000);
+  v1::LoadRequest request = MakeRequest(1);
+  request.set_predicted_workspace_bytes(~uint64_t{0});
+  EXPECT_THAT(Load(request, host.get()),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("predicted_workspace_bytes: expected a number in [0, ")));
 }
 
 TEST_F(StageHostTest, WrongFieldsAreNamed) {

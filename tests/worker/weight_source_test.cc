@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include "gtest/gtest.h"
+#include "model/safetensors_writer.h"
 #include "tests/status_matchers.h"
+#include "tests/temp_folder.h"
 #include "tests/worker/stage_testing.h"
 #include "worker/weights.h"
 
@@ -13,6 +15,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string Quantised(const std::string& name) {
   return GANTRY_TESTDATA "/prequantized/cut/" + name;
@@ -80,13 +83,54 @@ TEST(CheckpointSourceTest, AQuantisedWeightComesAsItIsOrDequantised) {
   }
 }
 
+// A checkpoint with kWeight in blocks of 128.
+std::unique_ptr<Checkpoint> OpenInOtherBlocks(const TempFolder& folder) {
+  const File file = File::Open(Quantised("nf4-fp32") + "/model.safetensors").value();
+  const SafetensorsHeader header = ReadSafetensorsHeader(file).value();
+  std::vector<TensorToWrite> tensors;
+  std::vector<std::string> data;
+  for (const SafetensorsEntry& entry : header.entries) {
+    std::string& bytes = data.emplace_back(entry.end - entry.begin, '\0');
+    EXPECT_THAT(file.ReadAt(header.data_begin + entry.begin, bytes.size(), bytes.data()), IsOk());
+    tensors.push_back({entry.name, *entry.dtype, entry.shape});
+    if (entry.name == kWeight.name + ".absmax") {
+      bytes.resize(bytes.size() / 2);
+      tensors.back().shape[0] /= 2;
+    } else if (entry.name == kWeight.name + ".quant_state.bitsandbytes__nf4") {
+      bytes.replace(bytes.find("64,"), 3, "128,");
+      tensors.back().shape[0] += 1;
+    }
+  }
+  const auto writer = SafetensorsWriter::Create(folder.Path("model.safetensors"), tensors).value();
+  for (size_t i = 0; i < data.size(); ++i) {
+    EXPECT_THAT(writer->Write(tensors[i].name, data[i]), IsOk());
+  }
+  std::filesystem::copy(Quantised("nf4-fp32") + "/config.json", folder.path());
+  return Checkpoint::Open(folder.path()).value();
+}
+
+TEST(CheckpointSourceTest, BlocksThatNoFlagAsksForAreNotAdvised) {
+  const TempFolder folder;
+  const std::unique_ptr<Checkpoint> checkpoint = OpenInOtherBlocks(folder);
+  const std::unique_ptr<WeightSource> source = MakeCheckpointSource(checkpoint.get());
+  EXPECT_THAT(source->Part(kWeight, {.scheme = Scheme::kNf4}),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr("stored as nf4 in blocks of 128, wanted as nf4 in blocks of "
+                                       "64; Gantry takes blocks of 64: quantize the original"),
+                             Not(HasSubstr("ask for that one")))));
+}
+
 TEST(CheckpointSourceTest, A16BitCopyIsMadeOfTheInt8Codes) {
   GANTRY_ASSERT_OK_AND_ASSIGN(const auto checkpoint, Checkpoint::Open(Quantised("int8")));
   const std::unique_ptr<WeightSource> source = MakeCheckpointSource(checkpoint.get());
   GANTRY_ASSERT_OK_AND_ASSIGN(
       const MatrixPart part,
       source->Part(kWeight, {.scheme = Scheme::kInt8, .has_fp16_weight = true}));
-  EXPECT_NE(part.read_packed, nullptr);
+  ASSERT_NE(part.read_packed, nullptr);
+  GANTRY_ASSERT_OK_AND_ASSIGN(const PackedTensor read, part.read_packed());
+  GANTRY_ASSERT_OK_AND_ASSIGN(const PackedTensor stored, checkpoint->ReadPacked(kWeight.name));
+  EXPECT_EQ(read.codes, stored.codes);
+  EXPECT_EQ(read.absmax, stored.absmax);
 }
 
 TEST(CheckpointSourceTest, ProgressCountsTheBytesOfTheFiles) {
@@ -101,8 +145,7 @@ TEST(CheckpointSourceTest, ProgressCountsTheBytesOfTheFiles) {
             read += bytes;
             return absl::OkStatus();
           }));
-      EXPECT_EQ(read, checkpoint->ModuleFileBytes(module)) << name << " " << module.name;
-      EXPECT_EQ(read, SourceBytes(module, *source));
+      EXPECT_EQ(read, SourceBytes(module, *source)) << name << " " << module.name;
     }
   }
 }
