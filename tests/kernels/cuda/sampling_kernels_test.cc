@@ -18,7 +18,7 @@ std::vector<std::optional<SampleResult>> Sample(const std::vector<float>& logits
                                                 const std::vector<SampleRequest>& requests) {
   const SamplePlan plan = PlanSampling(requests, vocab);
   const DeviceMemory d_logits = OnDevice(logits), d_jobs = OnDevice(plan.jobs),
-                     d_penalties = OnDevice(plan.penalties),
+                     d_penalties = OnDevice(plan.penalties), d_masks = OnDevice(plan.masks),
                      d_outcomes(plan.jobs.size() * sizeof(SampleOutcome)),
                      d_listed(plan.jobs.size() * plan.shortlist * sizeof(ShortlistToken)),
                      d_workspace(SampleWorkspaceBytes(vocab));
@@ -28,6 +28,7 @@ std::vector<std::optional<SampleResult>> Sample(const std::vector<float>& logits
   sampling.jobs = d_jobs.as<SampleJob>();
   sampling.job_count = plan.jobs.size();
   sampling.penalties = d_penalties.as<TokenPenalty>();
+  sampling.masks = d_masks.as<uint32_t>();
   sampling.shortlist = plan.shortlist;
   sampling.outcomes = d_outcomes.as<SampleOutcome>();
   sampling.listed = d_listed.as<ShortlistToken>();
@@ -56,7 +57,7 @@ absl::Span<const float> RowOf(const std::vector<float>& logits, int vocab, int r
 TEST_F(SamplingKernelsTest, ChoosesAsFromTheWholeRow) {
   int decided = 0;
   int all = 0;
-  for (int vocab : {1, 7, 33, 1000, 5000, 32000, 50257, 128256, 262144}) {
+  for (int vocab : {1, 7, 33, 1000, 5000, 32000, 50257, 128256, 151669, 262144}) {
     // More requests than share the workspace.
     const int rows = vocab <= 5000 ? 150 : 12;
     std::vector<float> logits;
@@ -141,6 +142,39 @@ TEST_F(SamplingKernelsTest, EverythingSuppressedIsTheLowestToken) {
     const auto results = Sample(RandomFloats(kVocab), kVocab, {request});
     ASSERT_TRUE(results[0].has_value());
     EXPECT_EQ(results[0]->token.token_id, 0);
+  }
+}
+
+// Where a grammar leaves few tokens, the row is not needed.
+TEST_F(SamplingKernelsTest, DecidesAmongFewAllowedTokens) {
+  constexpr int kVocab = 50257;
+  std::vector<OwnedSampleRequest> owned;
+  const std::vector<int32_t> ids = {0, 31, 32, 4097, kVocab - 1};
+  for (const std::vector<int32_t>& allowed : {ids, {kVocab - 1}, {0}}) {
+    for (int kind = 0; kind < 5; ++kind) {
+      OwnedSampleRequest& one = owned.emplace_back();
+      SamplingParams& params = one.request.params;
+      params.temperature = kind == 0 ? 0 : 0.8f;
+      params.top_k = kind == 1 ? 50 : 0;
+      params.top_p = kind == 2 ? 0.9f : 1;
+      params.min_p = kind == 3 ? 0.05f : 0;
+      one.request.position = Dice(1000);
+      one.request.top_logprobs = kind;
+      one.allowed = MaskOf(allowed, kVocab);
+      one.biases = {{0, 100}, {31, 3}, {32, 3}, {kVocab - 1, -100}};
+    }
+  }
+  std::vector<float> logits;
+  std::vector<SampleRequest> requests;
+  for (const OwnedSampleRequest& one : owned) {
+    const std::vector<float> row = RandomFloats(kVocab, 2);
+    logits.insert(logits.end(), row.begin(), row.end());
+    requests.push_back(one.View());
+  }
+  const std::vector<std::optional<SampleResult>> results = Sample(logits, kVocab, requests);
+  for (size_t row = 0; row < requests.size(); ++row) {
+    ASSERT_TRUE(results[row].has_value()) << row;
+    ExpectSameSample(*results[row], SampleRow(RowOf(logits, kVocab, row), requests[row]));
   }
 }
 
