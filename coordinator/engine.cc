@@ -101,9 +101,12 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   sequence->tokens.push_back(id);
   Generation::Event event = sequence->generation.Add(result.tokens(0));
   sequence->sink->OnToken(std::move(event.token));
-  if (event.finish.has_value()) {
-    Finish(sequence, *std::move(event.finish));
-  } else if (sequence->rope.MustRestart(sequence->tokens.size())) {
+  if (event.finish.has_value()) return Finish(sequence, *std::move(event.finish));
+  if (sequence->constraint != nullptr) {
+    const absl::Status accepted = sequence->constraint->Accept(id);
+    if (!accepted.ok()) return Fail(sequence, accepted);
+  }
+  if (sequence->rope.MustRestart(sequence->tokens.size())) {
     sequence->rope.Restart(sequence->tokens.size());
     Restart(sequence);
   }
@@ -266,6 +269,9 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   slice->set_logit_rows(planned.logit_rows);
   slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
   if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
+  if (planned.logit_rows > 0 && sequence->constraint != nullptr) {
+    sequence->constraint->Allowed(slice->mutable_allowed_tokens());
+  }
   const size_t end = planned.start + planned.count;
   slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
                                  ? sequence->tokens[end]
