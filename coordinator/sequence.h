@@ -60,6 +60,7 @@ struct Sequence {
   absl::Duration arrived;
   absl::Duration started = absl::InfiniteDuration();      // first admitted
   absl::Duration first_token = absl::InfiniteDuration();  // when it was there
+  absl::Duration last_token = absl::InfiniteDuration();
 
   SequenceView View() const {
     SequenceView view;

@@ -184,6 +184,9 @@ TEST_F(EngineTest, GeneratesToTheLimitAndReleasesEverything) {
   EXPECT_EQ(client->finish.completion_tokens(), 3);
   EXPECT_EQ(client->finish.time_to_first_token_s(), 2);
   EXPECT_EQ(client->finish.tokens_per_s(), 2);
+  EXPECT_EQ(client->finish.queue_s(), 0);
+  EXPECT_EQ(client->finish.prefill_s(), 2);
+  EXPECT_EQ(client->finish.decode_s(), 1);
   ExpectNothingLeft();
 }
 
