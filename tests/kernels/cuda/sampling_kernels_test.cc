@@ -3,10 +3,12 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/cuda/cuda_sampler.h"
 #include "kernels/cuda/sampling.h"
 #include "kernels/sampling_shortlist.h"
 #include "tests/kernels/cuda/device_testing.h"
 #include "tests/kernels/sampling_testing.h"
+#include "tests/status_matchers.h"
 
 namespace gantry {
 namespace {
@@ -175,6 +177,34 @@ TEST_F(SamplingKernelsTest, DecidesAmongFewAllowedTokens) {
   for (size_t row = 0; row < requests.size(); ++row) {
     ASSERT_TRUE(results[row].has_value()) << row;
     ExpectSameSample(*results[row], SampleRow(RowOf(logits, kVocab, row), requests[row]));
+  }
+}
+
+// All of them, by the row where the device's findings do not decide; and again with more and fewer
+// rows, penalties and masks in the buffers that are there.
+TEST_F(SamplingKernelsTest, TheSamplerAgreesWithTheReference) {
+  CudaSampler sampler;
+  for (const int rows : {1, 70, 3, 90}) {
+    const int vocab = 1 + Dice(40000);
+    std::vector<float> logits;
+    std::vector<OwnedSampleRequest> owned;
+    for (int row = 0; row < rows; ++row) {
+      const std::vector<float> one = RandomLogits(vocab);
+      logits.insert(logits.end(), one.begin(), one.end());
+      owned.push_back(RandomSampleRequest(vocab));
+    }
+    std::vector<SampleRequest> requests;
+    for (const OwnedSampleRequest& one : owned) requests.push_back(one.View());
+    const DeviceMemory d_logits = OnDevice(logits);
+    std::vector<SampleResult> results;
+    GANTRY_ASSERT_OK(sampler.Sample(d_logits.as<float>(), vocab, requests, nullptr, &results));
+    ASSERT_EQ(results.size(), requests.size());
+    for (int row = 0; row < rows; ++row) {
+      SCOPED_TRACE(testing::Message()
+                   << Describe(requests[row]) << " of " << vocab << ", row " << row);
+      ExpectSameSample(results[row], SampleRow(RowOf(logits, vocab, row), requests[row]));
+      if (HasFailure()) return;
+    }
   }
 }
 
