@@ -96,14 +96,18 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
-  if (sequence->generation.tokens() == 0) sequence->first_token = clock_->Now();
+  sequence->last_token = clock_->Now();
+  if (sequence->generation.tokens() == 0) sequence->first_token = sequence->last_token;
   counters_.set_generated_tokens(counters_.generated_tokens() + 1);
   sequence->tokens.push_back(id);
   Generation::Event event = sequence->generation.Add(result.tokens(0));
   sequence->sink->OnToken(std::move(event.token));
-  if (event.finish.has_value()) {
-    Finish(sequence, *std::move(event.finish));
-  } else if (sequence->rope.MustRestart(sequence->tokens.size())) {
+  if (event.finish.has_value()) return Finish(sequence, *std::move(event.finish));
+  if (sequence->constraint != nullptr) {
+    const absl::Status accepted = sequence->constraint->Accept(id);
+    if (!accepted.ok()) return Fail(sequence, accepted);
+  }
+  if (sequence->rope.MustRestart(sequence->tokens.size())) {
     sequence->rope.Restart(sequence->tokens.size());
     Restart(sequence);
   }
@@ -114,8 +118,9 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
     scored.set_token_id(sequence->tokens[sequence->scored++]);
     sequence->sink->OnScored(std::move(scored));
   };
+  sequence->last_token = clock_->Now();
   if (sequence->scored == 0) {
-    sequence->first_token = clock_->Now();
+    sequence->first_token = sequence->last_token;
     send(v1::ScoredToken());  // nothing precedes the first
   }
   for (const v1::StepToken& row : result.tokens()) {
@@ -131,7 +136,6 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
 }
 
 void Engine::Finish(Sequence* sequence, v1::Finish finish) {
-  const absl::Duration now = clock_->Now();
   const int64_t tokens = sequence->generation.tokens();
   finish.set_prompt_tokens(sequence->request.prompt.size());
   finish.set_completion_tokens(tokens);
@@ -141,7 +145,9 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
   if (sequence->first_token != absl::InfiniteDuration()) {
     finish.set_time_to_first_token_s(
         absl::ToDoubleSeconds(sequence->first_token - sequence->arrived));
-    const double seconds = absl::ToDoubleSeconds(now - sequence->first_token);
+    finish.set_prefill_s(absl::ToDoubleSeconds(sequence->first_token - sequence->started));
+    const double seconds = absl::ToDoubleSeconds(sequence->last_token - sequence->first_token);
+    finish.set_decode_s(seconds);
     if (tokens > 1 && seconds > 0) {
       const double speed = (tokens - 1) / seconds;
       finish.set_tokens_per_s(speed);
@@ -266,6 +272,9 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   slice->set_logit_rows(planned.logit_rows);
   slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
   if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
+  if (planned.logit_rows > 0 && sequence->constraint != nullptr) {
+    sequence->constraint->Allowed(slice->mutable_allowed_tokens());
+  }
   const size_t end = planned.start + planned.count;
   slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
                                  ? sequence->tokens[end]
