@@ -125,6 +125,10 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
                           ResolveSampling(request.sampling(), context.generation, random_seed));
   GANTRY_RETURN_IF_ERROR(CheckTopLogprobs(request.top_logprobs()));
   GANTRY_RETURN_IF_ERROR(CheckStop(request, context));
+  if (request.priority() < -kMaxPriority || request.priority() > kMaxPriority) {
+    return Invalid("priority", absl::StrCat(-kMaxPriority, " to ", kMaxPriority),
+                   request.priority());
+  }
   if (request.has_max_new_tokens() && request.max_new_tokens() < 0) {
     return Invalid("max_new_tokens", "0 or more", request.max_new_tokens());
   }
@@ -153,6 +157,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   checked.params.set_prompt_tokens(prompt_tokens);
   checked.params.set_top_logprobs(request.top_logprobs());
   for (int32_t id : context.generation.eos_token_ids) checked.params.add_end_token_ids(id);
+  checked.priority = request.priority();
   checked.stop.assign(request.stop().begin(), request.stop().end());
   checked.logprobs = request.logprobs() || request.top_logprobs() > 0;
   return checked;
