@@ -164,6 +164,7 @@ v1::GenerateRequest MakeGenerateRequest(const GenerateOptions& options) {
   request.set_ignore_eos(options.ignore_eos);
   request.set_logprobs(options.logprobs.value_or(options.json || options.top_logprobs > 0));
   request.set_top_logprobs(options.top_logprobs);
+  request.set_priority(options.priority);
   return request;
 }
 

@@ -126,6 +126,10 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   GANTRY_RETURN_IF_ERROR(AddLogitBias(request, context.vocab_size, &checked.params));
   GANTRY_RETURN_IF_ERROR(CheckTopLogprobs(request.top_logprobs()));
   GANTRY_RETURN_IF_ERROR(CheckStop(request, context));
+  if (request.priority() < -kMaxPriority || request.priority() > kMaxPriority) {
+    return Invalid("priority", absl::StrCat(-kMaxPriority, " to ", kMaxPriority),
+                   request.priority());
+  }
   if (request.has_max_new_tokens() && request.max_new_tokens() < 0) {
     return Invalid("max_new_tokens", "0 or more", request.max_new_tokens());
   }
@@ -155,6 +159,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   checked.params.set_top_logprobs(request.top_logprobs());
   for (int32_t id : context.generation.eos_token_ids) checked.params.add_end_token_ids(id);
   checked.ignore_eos = request.ignore_eos();
+  checked.priority = request.priority();
   checked.stop.assign(request.stop().begin(), request.stop().end());
   checked.logprobs = request.logprobs() || request.top_logprobs() > 0;
   return checked;

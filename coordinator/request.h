@@ -27,6 +27,8 @@ struct RequestContext {
 
 // A request that was checked: nothing of it can surprise what comes after the door.
 struct Request {
+  std::string client;           // whose it is; empty: nobody's. Clients have equal shares.
+  int priority = 0;             // among the client's own, -10 to 10, higher first
   std::vector<int32_t> prompt;  // never empty, all within the vocabulary
   v1::SequenceParams params;
   int64_t max_new_tokens = 0;     // at most what the context leaves room for
@@ -37,6 +39,7 @@ struct Request {
   std::shared_ptr<const TokenConstraint> constraint;
 };
 
+inline constexpr int kMaxPriority = 10;
 inline constexpr int kMaxStopStrings = 16;
 inline constexpr int kMaxStopBytes = 1024;
 inline constexpr int kMaxTopLogprobs = 20;

@@ -42,6 +42,9 @@ class Credentials {
   std::shared_ptr<grpc::ChannelCredentials> Channel() const;
   // PERMISSION_DENIED unless the caller's certificate carries `role`; always OK in plain text.
   absl::Status RequireRole(const grpc::ServerContextBase& context, absl::string_view role) const;
+  // The names in the caller's certificate: the subject's common name, then the others. Empty in
+  // plain text.
+  std::string CallerName(const grpc::ServerContextBase& context) const;
 
  private:
   std::string cert_;

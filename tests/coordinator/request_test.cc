@@ -54,6 +54,20 @@ TEST_F(RequestTest, TokenIdsOutsideTheVocabularyAreRefused) {
   }
 }
 
+TEST_F(RequestTest, PriorityIsWithinItsBounds) {
+  v1::GenerateRequest request = Ids({1});
+  for (int32_t priority : {-10, 0, 10}) {
+    request.set_priority(priority);
+    GANTRY_ASSERT_OK_AND_ASSIGN(const Request checked, Check(request));
+    EXPECT_EQ(checked.priority, priority);
+    EXPECT_EQ(checked.client, "");
+  }
+  for (int32_t priority : {-11, 11, std::numeric_limits<int32_t>::min()}) {
+    request.set_priority(priority);
+    ExpectRefused(request, "priority");
+  }
+}
+
 TEST_F(RequestTest, AnInputIsNeeded) {
   ExpectRefused(v1::GenerateRequest(), "input");
   ExpectRefused(Ids({}), "prompt");
