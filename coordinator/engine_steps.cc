@@ -107,6 +107,9 @@ void Engine::Send(v1::StepHeader* header, Step step) {
   }
   in_flight_.push_back(step);
   counters_.set_steps(counters_.steps() + 1);
+  int64_t tokens = 0;
+  for (const v1::SequenceSlice& slice : header->slices()) tokens += slice.token_ids_size();
+  observer_->OnStepSent(tokens);
   // A broken link ends the epoch from outside, and with it every sequence.
   epoch_->sink->Send(*header);
 }
