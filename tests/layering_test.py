@@ -75,7 +75,7 @@ def guard_problems(root, path):
 
 def folder_problems(root):
     for parent, folders, _ in os.walk(root):
-        folders[:] = [f for f in folders if not f.startswith((".", "build")) and f != "testdata"]
+        folders[:] = [f for f in folders if not f.startswith((".", "build")) and f not in ("testdata", "node_modules")]
         for folder in FORBIDDEN_FOLDERS & set(folders):
             yield f"{os.path.join(parent, folder)}: no folder is called that; name what it holds"
 
