@@ -117,6 +117,29 @@ TEST(PatternTest, BacktrackingHasALimit) {
   }
 }
 
+TEST(PatternTest, LongRunsAreWithinTheLimits) {
+  const std::string run(1 << 20, 'a');
+  for (const char* expression : {"a*[bc]+|a+", "[a-z&&[^b]]+", "(?:ab|a)+", "[ab]*[bc]|[ab]*"}) {
+    EXPECT_THAT(Matches(expression, run), ElementsAre(run)) << expression;
+  }
+}
+
+// Each place alone is within the limit of backtracking, and there are millions.
+TEST(PatternTest, AQuadraticExpressionEndsInAnError) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Pattern pattern, Pattern::Regex("a*[bc]"));
+  Pattern::Scratch scratch(std::chrono::milliseconds(50));
+  EXPECT_THAT(pattern.FindAll(std::string(4 << 20, 'a'), &scratch,
+                              [](size_t, size_t) { return absl::OkStatus(); }),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("takes too long")));
+}
+
+// Fewer places than between two matches are tried at once.
+TEST(PatternTest, FindsWhatIsFarAway) {
+  const std::string gap = "é" + std::string(15, '-') + "漢" + std::string(100, '-') + "😀";
+  EXPECT_THAT(Matches("[bc]|^x|(?<=-)😀", gap + "b" + gap), ElementsAre("😀", "b", "😀"));
+  EXPECT_THAT(Matches("$", gap), ElementsAre(""));
+}
+
 TEST(PatternTest, ReplacementHasALimit) {
   const std::string text(1 << 20, 'a');
   EXPECT_THAT(ReplaceAll(Pattern::Literal("a"), text, std::string(1000, 'b')),
