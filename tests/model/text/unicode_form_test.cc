@@ -1,4 +1,4 @@
-#include "model/text/nfc.h"
+#include "model/text/unicode_form.h"
 
 #include <random>
 
@@ -8,7 +8,11 @@
 namespace gantry {
 namespace {
 
-TEST(NfcTest, EqualsPythonsUnicodedata) {
+std::string ToNfc(const std::string& text) {
+  return ToUnicodeForm(UnicodeForm::kNfc, FlaggedText::From(MarkedText(text))).text;
+}
+
+TEST(UnicodeFormTest, EqualsPythonsUnicodedata) {
   const struct {
     std::string text;
     std::string nfc;
@@ -44,7 +48,7 @@ TEST(NfcTest, EqualsPythonsUnicodedata) {
 }
 
 // Marks in falling order of their combining class: sorting them one by one takes quadratic time.
-TEST(NfcTest, LongRunsOfMarksAreSorted) {
+TEST(UnicodeFormTest, LongRunsOfMarksAreSorted) {
   std::string text = "x";
   std::string sorted = "x";
   for (int i = 0; i < 500'000; ++i) text += "\xcc\x83";  // U+0303, class 230
@@ -54,7 +58,7 @@ TEST(NfcTest, LongRunsOfMarksAreSorted) {
   EXPECT_EQ(ToNfc(text), sorted);
 }
 
-TEST(NfcTest, TwiceIsOnce) {
+TEST(UnicodeFormTest, TwiceIsOnce) {
   std::mt19937 random(5);
   for (int round = 0; round < 2000; ++round) {
     std::string text;
