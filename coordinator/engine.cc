@@ -18,6 +18,7 @@ Engine::Engine(const EngineOptions& options, const ModelConfig* config, const To
       config_(config),
       tokenizer_(tokenizer),
       clock_(clock),
+      observer_(options.observer == nullptr ? &nobody_ : options.observer),
       refusal_(absl::UnavailableError("no placement is in force yet")) {}
 
 Engine::~Engine() { EndEpoch(absl::CancelledError("the coordinator ended")); }
@@ -73,11 +74,14 @@ void Engine::Cancel(uint64_t id, const absl::Status& why) {
 void Engine::OnResult(const v1::StepHeader& result) {
   if (!epoch_.has_value() || result.epoch() != epoch_->number || in_flight_.empty() ||
       result.step() < in_flight_.front().number || result.step() > last_step_) {
-    ++stale_results_;
+    counters_.set_stale_results(counters_.stale_results() + 1);
     return;
   }
   // Steps run in order: those before this one have ended too.
-  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) in_flight_.pop_front();
+  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
+    observer_->OnStepDone(clock_->Now() - in_flight_.front().sent);
+    in_flight_.pop_front();
+  }
   for (const v1::SequenceSlice& slice : result.slices()) {
     if (slice.error().empty()) continue;
     const auto found = by_number_.find(slice.sequence());
@@ -96,8 +100,14 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
-  sequence->last_token = clock_->Now();
-  if (sequence->generation.tokens() == 0) sequence->first_token = sequence->last_token;
+  const absl::Duration now = clock_->Now();
+  if (sequence->generation.tokens() == 0) {
+    sequence->first_token = now;
+    observer_->OnFirstToken(now - sequence->arrived);
+  } else {
+    observer_->OnNextToken(now - sequence->last_token);
+  }
+  sequence->last_token = now;
   counters_.set_generated_tokens(counters_.generated_tokens() + 1);
   sequence->tokens.push_back(id);
   Generation::Event event = sequence->generation.Add(result.tokens(0));
@@ -157,6 +167,7 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     }
   }
   counters_.set_requests_finished(counters_.requests_finished() + 1);
+  observer_->OnFinish(finish);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
   sink->OnFinish(std::move(finish));
@@ -168,6 +179,7 @@ void Engine::Fail(Sequence* sequence, const absl::Status& why) {
   } else {
     counters_.set_requests_failed(counters_.requests_failed() + 1);
   }
+  observer_->OnFail(why);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
   sink->OnError(why);
@@ -290,6 +302,9 @@ void Engine::Send(v1::StepHeader* header, bool decodes) {
   released_.clear();
   in_flight_.push_back({last_step_, clock_->Now(), decodes});
   counters_.set_steps(counters_.steps() + 1);
+  int64_t tokens = 0;
+  for (const v1::SequenceSlice& slice : header->slices()) tokens += slice.token_ids_size();
+  observer_->OnStepSent(tokens);
   // A broken link ends the epoch from outside, and with it every sequence.
   epoch_->sink->Send(*header);
 }
