@@ -1,5 +1,5 @@
-#ifndef GANTRY_CLIENT_MESSAGE_JSON_H_
-#define GANTRY_CLIENT_MESSAGE_JSON_H_
+#ifndef GANTRY_PROTO_MESSAGE_JSON_H_
+#define GANTRY_PROTO_MESSAGE_JSON_H_
 
 #include "absl/strings/string_view.h"
 #include "base/json.h"
@@ -7,7 +7,7 @@
 
 namespace gantry {
 
-// The JSON that scripts read from `generate`. Fields are added, never renamed.
+// The JSON that scripts read from `generate` and over HTTP. Fields are added, never renamed.
 
 // {"index","token_id","text"}; "logprob" and, if there are any, "top_logprobs" (a list of
 // {"token_id","logprob","text"}) when `logprobs`.
@@ -24,4 +24,4 @@ absl::string_view FinishReasonName(v1::FinishReason reason);
 
 }  // namespace gantry
 
-#endif  // GANTRY_CLIENT_MESSAGE_JSON_H_
+#endif  // GANTRY_PROTO_MESSAGE_JSON_H_
