@@ -19,6 +19,10 @@ Json FinishJson(const v1::Finish& finish);
 Json ScoreJson(const v1::ScoreResponse& response, bool top);
 Json StatusJson(const v1::GetStatusResponse& status);
 
+// The double with the fewest digits that still is `value` as a float, so that JSON has -1.2 and
+// not -1.2000000476837158. JSON has no infinities: those become null.
+Json FloatJson(float value);
+
 // "stop", "length" or "unspecified".
 absl::string_view FinishReasonName(v1::FinishReason reason);
 
