@@ -7,7 +7,6 @@
 #include "absl/time/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "coordinator/http/metrics_text.h"
 #include "coordinator/listen_address.h"
 #include "coordinator/status_report.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -114,7 +113,7 @@ absl::Status Server::OpenHttp(const ServedModel* model) {
     return MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(),
                       engine_.report());
   };
-  backend.metrics = [status = backend.status] { return MetricsText(status()); };
+  backend.metrics = [this, status = backend.status] { return metrics_.Text(status()); };
   GANTRY_ASSIGN_OR_RETURN(http_, HttpDoor::Open(options_->http, std::move(backend)));
   return absl::OkStatus();
 }

@@ -14,7 +14,7 @@ case ${1:-build} in
   build) ;;
   tests)
     packages+=(clang clang-format iproute2 libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev lld openssl
-      procps python3 shellcheck)
+      procps prometheus python3 shellcheck)
     ;;
   *)
     echo "install_packages.sh: expected build or tests, found $1" >&2

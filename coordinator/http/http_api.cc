@@ -13,9 +13,9 @@
 #include "base/version.h"
 #include "coordinator/http/chat_messages.h"
 #include "coordinator/http/http_error.h"
-#include "coordinator/http/metrics_text.h"
 #include "coordinator/http/openai_call.h"
 #include "coordinator/http/static_files.h"
+#include "coordinator/metrics.h"
 #include "proto/message_json.h"
 
 namespace gantry {
