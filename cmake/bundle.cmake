@@ -11,7 +11,8 @@ set(GANTRY_GPU_WORKERS "" CACHE INTERNAL "Architectures that GPU workers are bui
 if(CMAKE_CUDA_COMPILER)
   set(GANTRY_GPU_WORKERS "${CMAKE_CUDA_ARCHITECTURES}" CACHE INTERNAL "")
 endif()
-set(files LICENSE README.md SECURITY.md deploy/demo/model deploy/make_certs.sh)
+set(files LICENSE README.md SECURITY.md deploy/demo/model deploy/grafana deploy/make_certs.sh
+  deploy/prometheus)
 if(GANTRY_TESTS)
   list(APPEND targets golden_client)
   if(CMAKE_CUDA_COMPILER)

@@ -24,6 +24,7 @@ Engine::Engine(const EngineOptions& options, const ModelConfig* config, const To
       tokenizer_(tokenizer),
       clock_(clock),
       chunk_(options.max_decode_slowdown, options.max_step_tokens),
+      observer_(options.observer == nullptr ? &nobody_ : options.observer),
       refusal_(absl::UnavailableError("no placement is in force yet")) {}
 
 Engine::~Engine() { EndEpoch(absl::CancelledError("the coordinator ended")); }
@@ -103,12 +104,13 @@ void Engine::Cancel(uint64_t id, const absl::Status& why) {
 void Engine::OnResult(const v1::StepHeader& result) {
   if (!epoch_.has_value() || result.epoch() != epoch_->number || in_flight_.empty() ||
       result.step() < in_flight_.front().number || result.step() > last_step_) {
-    ++stale_results_;
+    counters_.set_stale_results(counters_.stale_results() + 1);
     return;
   }
   // Steps run in order: those before this one have ended too.
   while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
     if (in_flight_.front().number == result.step()) Measure(in_flight_.front());
+    observer_->OnStepDone(clock_->Now() - in_flight_.front().sent);
     in_flight_.pop_front();
   }
   for (const v1::SequenceSlice& slice : result.slices()) {
@@ -139,8 +141,14 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
-  sequence->last_token = clock_->Now();
-  if (sequence->generation.tokens() == 0) sequence->first_token = sequence->last_token;
+  const absl::Duration now = clock_->Now();
+  if (sequence->generation.tokens() == 0) {
+    sequence->first_token = now;
+    observer_->OnFirstToken(now - sequence->arrived);
+  } else {
+    observer_->OnNextToken(now - sequence->last_token);
+  }
+  sequence->last_token = now;
   counters_.set_generated_tokens(counters_.generated_tokens() + 1);
   sequence->tokens.push_back(id);
   Generation::Event event = sequence->generation.Add(result.tokens(0));
@@ -204,6 +212,7 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     finish_interval_ += kFinishSmoothing * (now - last_finish_ - finish_interval_);
   }
   last_finish_ = now;
+  observer_->OnFinish(finish);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
   sink->OnFinish(std::move(finish));
@@ -215,6 +224,7 @@ void Engine::Fail(Sequence* sequence, const absl::Status& why) {
   } else {
     counters_.set_requests_failed(counters_.requests_failed() + 1);
   }
+  observer_->OnFail(why);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
   sink->OnError(why);

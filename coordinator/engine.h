@@ -16,6 +16,7 @@
 #include "coordinator/blocks.h"
 #include "coordinator/chunk_control.h"
 #include "coordinator/client_shares.h"
+#include "coordinator/engine_observer.h"
 #include "coordinator/request.h"
 #include "coordinator/scheduler.h"
 #include "coordinator/sequence.h"
@@ -43,6 +44,7 @@ struct EngineOptions {
   // Prompts may make a step that continues sequences take so many times as long; above 1.
   double max_decode_slowdown = 1.6;
   int max_steps_in_flight = 0;  // 0: one more than there are stages
+  EngineObserver* observer = nullptr;  // may be null; outlives the engine
 };
 
 // Owns the sequences: takes requests, sends steps, reads their results, tells the clients. Not
@@ -85,7 +87,6 @@ class Engine {
   absl::Duration NextDeadline() const;
 
   v1::Counters counters() const;
-  uint64_t stale_results() const { return stale_results_; }
   // When the oldest step in flight was sent, if there is one.
   std::optional<absl::Duration> OldestStepSent() const;
 
@@ -121,6 +122,8 @@ class Engine {
   const Clock* const clock_;
   ClientShares clients_;
   ChunkControl chunk_;
+  EngineObserver nobody_;
+  EngineObserver* const observer_;
 
   std::optional<Epoch> epoch_;
   absl::Status refusal_;
@@ -138,7 +141,6 @@ class Engine {
   v1::Counters counters_;
   absl::Duration last_finish_ = absl::InfiniteDuration();
   absl::Duration finish_interval_ = absl::Seconds(1);  // smoothed
-  uint64_t stale_results_ = 0;
 };
 
 }  // namespace gantry

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "coordinator/listen_address.h"
+#include "coordinator/status_report.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "proto/channel.h"
@@ -20,7 +21,7 @@ constexpr int kMaxMessageBytes = 64 << 20;
 constexpr absl::Duration kDrainPoll = absl::Milliseconds(20);
 constexpr absl::Duration kShutdownTime = absl::Seconds(1);
 
-EngineOptions MakeEngineOptions(const CoordinatorOptions& options) {
+EngineOptions MakeEngineOptions(const CoordinatorOptions& options, EngineObserver* observer) {
   EngineOptions engine;
   engine.block_size = options.block_size;
   engine.max_step_tokens = options.max_step_tokens;
@@ -29,6 +30,7 @@ EngineOptions MakeEngineOptions(const CoordinatorOptions& options) {
   engine.max_queue = options.max_queue;
   engine.max_decode_slowdown = options.max_decode_slowdown;
   engine.max_steps_in_flight = options.max_steps_in_flight;
+  engine.observer = observer;
   return engine;
 }
 
@@ -40,9 +42,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     std::function<void(const absl::Status&)> on_misfit) {
   GANTRY_RETURN_IF_ERROR(credentials->CheckAddress(options->listen));
   GANTRY_RETURN_IF_ERROR(CheckListenAddress(options->listen, options->advertise));
+  if (!options->http.listen.empty()) {
+    GANTRY_RETURN_IF_ERROR(credentials->CheckHttpAddress(options->http.listen));
+  }
   std::unique_ptr<Server> server(
       new Server(options, model, std::move(device_map), credentials, std::move(on_misfit)));
   GANTRY_RETURN_IF_ERROR(server->Listen());
+  if (!options->http.listen.empty()) GANTRY_RETURN_IF_ERROR(server->OpenHttp(model));
   v1::Endpoint results;
   results.set_address(options->advertise.empty() ? server->address_ : options->advertise);
   if (server->socket_folder_.has_value()) {
@@ -58,7 +64,9 @@ Server::Server(const CoordinatorOptions* options, const ServedModel* model,
                std::function<void(const absl::Status&)> on_misfit)
     : options_(options),
       credentials_(credentials),
-      engine_(MakeEngineOptions(*options), &model->config, model->tokenizer.get(), Clock::Real()),
+      metrics_(model->name, model->context),
+      engine_(MakeEngineOptions(*options, &metrics_), &model->config, model->tokenizer.get(),
+              Clock::Real()),
       cluster_(options, model, std::move(device_map), credentials, Clock::Real(), &engine_,
                {[this](bool ready) { SetServing(ready); }, std::move(on_misfit)}),
       inference_(model, &engine_, &cluster_, credentials),
@@ -97,6 +105,20 @@ absl::Status Server::Listen() {
   return absl::OkStatus();
 }
 
+absl::Status Server::OpenHttp(const ServedModel* model) {
+  HttpBackend backend;
+  backend.model_name = options_->http.model_name.empty() ? model->name : options_->http.model_name;
+  backend.context = model->request_context();
+  backend.engine = &engine_;
+  backend.status = [this, model] {
+    return MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(),
+                      engine_.report());
+  };
+  backend.metrics = [this, status = backend.status] { return metrics_.Text(status()); };
+  GANTRY_ASSIGN_OR_RETURN(http_, HttpDoor::Open(options_->http, std::move(backend)));
+  return absl::OkStatus();
+}
+
 void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
   for (const char* service : {"", v1::Inference::service_full_name()}) {
@@ -116,6 +138,7 @@ void Server::Stop(const std::function<bool()>& hurry) {
     absl::SleepFor(kDrainPoll);
   }
   cluster_.Stop(why);
+  if (http_ != nullptr) http_->Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownTime));
   server_ = nullptr;
 }

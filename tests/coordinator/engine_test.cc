@@ -191,6 +191,40 @@ TEST_F(EngineTest, GeneratesToTheLimitAndReleasesEverything) {
   ExpectNothingLeft();
 }
 
+// What it is told, a word or number each.
+struct Noting : EngineObserver {
+  void OnFirstToken(absl::Duration d) override { Note("first", absl::ToInt64Seconds(d)); }
+  void OnNextToken(absl::Duration d) override { Note("next", absl::ToInt64Seconds(d)); }
+  void OnFinish(const v1::Finish& f) override { Note("finish", f.completion_tokens()); }
+  void OnFail(const absl::Status& why) override { Note("fail", why.raw_code()); }
+  void OnStepSent(int64_t tokens) override { Note("sent", tokens); }
+  void OnStepDone(absl::Duration d) override { Note("done", absl::ToInt64Seconds(d)); }
+  void Note(const std::string& what, int64_t number) {
+    notes.push_back(what + " " + std::to_string(number));
+  }
+  std::vector<std::string> notes;
+};
+
+TEST_F(EngineTest, TellsItsObserverOfTokensStepsAndEnds) {
+  Noting noting;
+  options_.observer = &noting;
+  Begin();
+  Submit(Prompt({'a', 'b', 'c'}, 2));
+  clock_.Advance(absl::Seconds(2));
+  Return();
+  clock_.Advance(absl::Seconds(5));
+  Return();
+  // The step that releases it has no tokens.
+  EXPECT_THAT(noting.notes, ElementsAre("sent 3", "done 2", "first 2", "sent 1", "done 5", "next 5",
+                                        "finish 2", "sent 0"));
+  ReturnAll();
+  noting.notes.clear();
+  Submit(Prompt({'a'}, 2));
+  engine_->Cancel(last_id_, absl::CancelledError("gone"));
+  EXPECT_THAT(noting.notes, ElementsAre("sent 1", "fail 1"));
+  engine_.reset();
+}
+
 TEST_F(EngineTest, NoTokensWantedEndsAtOnce) {
   Begin();
   const auto client = Submit(Prompt({'a'}, 0));
@@ -387,7 +421,7 @@ TEST_F(EngineTest, ResultsOfAnEarlierEpochAreIgnored) {
   engine_->BeginEpoch({2, 1, 64, &second});
   const auto client = Submit(Prompt({'k'}, 2));
   engine_->OnResult(stale);
-  EXPECT_EQ(engine_->stale_results(), 1);
+  EXPECT_EQ(engine_->counters().stale_results(), 1);
   EXPECT_THAT(client->ids, IsEmpty());
   while (!second.idle()) {
     engine_->OnResult(second.Next());
@@ -403,7 +437,7 @@ TEST_F(EngineTest, AResultOfAStepNeverSentIsIgnored) {
   v1::StepHeader result = pipeline_.Next();
   result.set_step(result.step() + 1);
   engine_->OnResult(result);
-  EXPECT_EQ(engine_->stale_results(), 1);
+  EXPECT_EQ(engine_->counters().stale_results(), 1);
   EXPECT_THAT(client->ids, IsEmpty());
 }
 
