@@ -9,6 +9,6 @@ export const access = new Store({needed: false, wrong: false, given: 0});
 export const lock = () => access.set({needed: true, wrong: readKey() !== ''});
 
 export function unlock(key) {
-  writeKey(key.trim());
+  writeKey(key);
   access.set({needed: false, wrong: false, given: access.state.given + 1});
 }

@@ -22,7 +22,10 @@ function frameCode(pre) {
   const caption = document.createElement('figcaption');
   const language = document.createElement('span');
   language.textContent = pre.dataset.language || 'text';
-  caption.append(language, button('Copy', (element) => copyFrom(element, pre.textContent)));
+  caption.append(
+    language,
+    button('Copy', (element) => copyFrom(element, pre.textContent)),
+  );
   pre.replaceWith(frame);
   frame.append(caption, pre);
   scrollable(pre, 'Code');

@@ -82,7 +82,8 @@ export class Chat extends Component {
           <div class="column">
             ${messages.length === 0 && html`<${Empty} summary=${summary} previous=${previous} />`}
             ${messages.map(
-              (message, i) => html`<${Message} key=${message.id} message=${message} last=${i === last} name=${summary?.name} />`,
+              (message, i) =>
+                html`<${Message} key=${message.id} message=${message} last=${i === last} name=${summary?.name} />`,
             )}
           </div>
         </div>

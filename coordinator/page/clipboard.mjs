@@ -1,3 +1,5 @@
+import {announce} from './announcer.mjs';
+
 // Copies text; rejects if the browser will not have it.
 
 export async function copy(text) {
@@ -16,17 +18,19 @@ export async function copy(text) {
   if (!copied) throw new Error('the browser does not copy');
 }
 
-// A button's label says for a moment what came of it.
+const SHOWN_MS = 1500;
+
+// The text "Copy" of the button says for a moment what came of it.
 export async function copyFrom(button, text) {
-  const label = button.dataset.label ?? button.textContent;
-  button.dataset.label = label;
+  let outcome = 'Copied';
   try {
     await copy(text);
-    button.textContent = 'Copied';
   } catch {
-    button.textContent = 'Not copied';
+    outcome = 'Not copied';
   }
+  announce(`${outcome}.`);
+  button.firstChild.data = outcome;
   setTimeout(() => {
-    button.textContent = label;
-  }, 1500);
+    button.firstChild.data = 'Copy';
+  }, SHOWN_MS);
 }

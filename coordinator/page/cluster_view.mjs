@@ -32,13 +32,34 @@ function Now({summary}) {
   `;
 }
 
-function Waiting({workers}) {
+function Placed({cluster, summary}) {
+  return html`
+    <${Now} summary=${summary} />
+    <${Pipeline} summary=${summary} />
+    <section aria-labelledby="plan">
+      <h3 id="plan">The plan, explained</h3>
+      <div class="plan">${explain(summary).map((paragraph) => html`<p>${paragraph}</p>`)}</div>
+    </section>
+    <section aria-labelledby="speed">
+      <h3 id="speed">Tokens a second, all requests</h3>
+      <${Curve} history=${cluster.history} />
+    </section>
+    <${StageTable} stages=${summary.stages} />
+    <${WorkerTable} workers=${summary.workers} />
+    <${DeviceMap} map=${summary.deviceMap} />
+  `;
+}
+
+function NotPlaced({workers}) {
   if (workers.length === 0) {
     return html`
       <p class="empty">No worker has joined. One is started with <code>worker --coordinator HOST:PORT --device cpu</code>.</p>
     `;
   }
-  return html`<p class="empty">The model is not placed yet. These workers have joined:</p>`;
+  return html`
+    <p class="empty">The model is not placed yet. These workers have joined:</p>
+    <${WorkerTable} workers=${workers} />
+  `;
 }
 
 export function ClusterView({cluster, summary}) {
@@ -54,22 +75,7 @@ export function ClusterView({cluster, summary}) {
     <section class=${cluster.phase === 'lost' ? 'cluster stale' : 'cluster'} aria-label="Cluster">
       <div class="page">
         <h2 class="unseen">Cluster</h2>
-        ${placed && html`<${Now} summary=${summary} />`}
-        ${placed ? html`<${Pipeline} summary=${summary} />` : html`<${Waiting} workers=${summary.workers} />`}
-        ${placed &&
-        html`
-          <section aria-labelledby="plan">
-            <h3 id="plan">The plan, explained</h3>
-            <div class="plan">${explain(summary).map((paragraph) => html`<p>${paragraph}</p>`)}</div>
-          </section>
-          <section aria-labelledby="speed">
-            <h3 id="speed">Tokens a second, all requests</h3>
-            <${Curve} history=${cluster.history} />
-          </section>
-          <${StageTable} stages=${summary.stages} />
-        `}
-        ${summary.workers.length > 0 && html`<${WorkerTable} workers=${summary.workers} />`}
-        ${placed && html`<${DeviceMap} map=${summary.deviceMap} />`}
+        ${placed ? html`<${Placed} cluster=${cluster} summary=${summary} />` : html`<${NotPlaced} workers=${summary.workers} />`}
         <p class="version">Gantry ${summary.version}, placement ${count(summary.epoch)}</p>
       </div>
     </section>

@@ -68,9 +68,11 @@ export class Composer extends Component {
             id="message" ref=${this.field} rows="1" placeholder="Ask the model" value=${text}
             onInput=${this.write} onKeyDown=${this.key} aria-describedby="keys" enterkeyhint="send"
           ></textarea>
-          ${busy
-            ? html`<button key="stop" type="button" class="main" onClick=${this.stop} aria-keyshortcuts="Escape">Stop</button>`
-            : html`<button key="send" type="submit" class="main" disabled=${text.trim() === ''}>Send</button>`}
+          ${
+            busy
+              ? html`<button key="stop" type="button" class="main" onClick=${this.stop} aria-keyshortcuts="Escape">Stop</button>`
+              : html`<button key="send" type="submit" class="main" disabled=${text.trim() === ''}>Send</button>`
+          }
         </div>
         <div class="below">
           <button

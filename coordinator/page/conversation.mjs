@@ -71,7 +71,9 @@ export function bringBack() {
 
 export function requestBody() {
   const {system} = settings.state;
-  const messages = conversation.state.messages.filter(({text}) => text !== '').map(({role, text}) => ({role, content: text}));
+  const messages = conversation.state.messages
+    .filter(({text}) => text !== '')
+    .map(({role, text}) => ({role, content: text}));
   if (system.trim() !== '') messages.unshift({role: 'system', content: system});
   return {messages, ...samplingOf(settings.state)};
 }

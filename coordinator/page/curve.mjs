@@ -14,14 +14,17 @@ function colours(element) {
   return {text: of('text-colour'), line: of('line-colour'), grid: of('grid-colour')};
 }
 
-const clock = (seconds) => new Date(1000 * seconds).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
+const clock = (seconds) =>
+  new Date(1000 * seconds).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', second: '2-digit'});
 
 export class Curve extends Component {
   root = createRef();
   state = {cursor: undefined};
 
   componentDidMount() {
-    this.observer = new ResizeObserver(([{contentRect}]) => this.plot?.setSize({width: contentRect.width, height: HEIGHT}));
+    this.observer = new ResizeObserver(([{contentRect}]) =>
+      this.plot?.setSize({width: contentRect.width, height: HEIGHT}),
+    );
     this.observer.observe(this.root.current);
     this.dark = matchMedia('(prefers-color-scheme: dark)');
     this.dark.addEventListener('change', this.rebuild);
@@ -68,7 +71,11 @@ export class Curve extends Component {
         },
         axes: [
           {...axis, size: 28, space: 90, values: (_, ticks) => ticks.map(clock)},
-          {...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? count(tick) : rate(tick)))},
+          {
+            ...axis,
+            size: 52,
+            values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? count(tick) : rate(tick))),
+          },
         ],
         series: [{}, {stroke: line, width: 1.5, points: {show: false}}],
         hooks: {setCursor: [({cursor}) => cursor.idx !== this.state.cursor && this.setState({cursor: cursor.idx})]},
@@ -82,7 +89,10 @@ export class Curve extends Component {
     const known = rates.filter((value) => value !== null);
     const now = rates.at(-1);
     const span = times.at(-1) - times[0];
-    const pointed = rates[cursor] === undefined || rates[cursor] === null ? undefined : `${rate(rates[cursor])} at ${clock(times[cursor])}`;
+    const pointed =
+      rates[cursor] === undefined || rates[cursor] === null
+        ? undefined
+        : `${rate(rates[cursor])} at ${clock(times[cursor])}`;
     const text =
       known.length === 0
         ? 'Nothing counted yet.'

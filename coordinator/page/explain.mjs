@@ -17,23 +17,24 @@ function spares({workers}) {
   const names = workers.filter(({spare}) => spare).map(({name}) => name);
   if (names.length === 0) return undefined;
   return (
-    `${list(names)} ${names.length === 1 ? 'holds' : 'hold'} nothing. With --device_map=optimal, the default, a worker that ` +
-    'would make an answer slower stays spare until the model is placed anew; --device_map=balanced uses all.'
+    `${list(names)} ${names.length === 1 ? 'holds' : 'hold'} nothing: spare is who joined after the model was placed, and with ` +
+    '--device_map=optimal, the default, who would make an answer slower.'
   );
 }
 
 function latency({stages, predictedMs, measuredMs, predictedRate, measuredRate}) {
   if (predictedMs === undefined) return undefined;
-  const terms = stages.length > 1 && stages.length <= 6 ? `${stages.map((stage) => milliseconds(stage.predictedMs)).join(' + ')} = ` : '';
+  const terms = stages.map((stage) => milliseconds(stage.predictedMs)).join(' + ');
+  const summed = stages.length > 1 && stages.length <= 6 ? `${terms} = ` : '';
   const where = stages.length > 1 ? 'passes all stages in turn' : 'takes one step';
-  let text = `For one request alone a token ${where}: ${terms}${milliseconds(predictedMs)} predicted from the speed at which each worker reads its memory`;
-  if (measuredMs !== undefined) text += `, ${milliseconds(measuredMs)} measured`;
+  let text = `A token ${where}: ${summed}${milliseconds(predictedMs)}, predicted from the speed at which each worker reads its memory`;
+  if (measuredMs !== undefined) text += `; measured are ${milliseconds(measuredMs)}`;
   text += '.';
-  if (predictedRate !== undefined) {
-    text += ` With the way between, that was to be ${rate(predictedRate)} tokens/s`;
-    text += measuredRate === undefined ? '; no request has been measured yet.' : `, and is ${rate(measuredRate)} over the requests that finished.`;
-  }
-  return text;
+  if (predictedRate === undefined) return text;
+  text += ` With the hops, one request alone was predicted ${rate(predictedRate)} tokens/s; `;
+  return (
+    text + (measuredRate === undefined ? 'none has finished yet.' : `those that finished had ${rate(measuredRate)}.`)
+  );
 }
 
 function throughput({stages, limit, predictedMs, measuredMs}) {
@@ -58,7 +59,10 @@ function memory({predictedBytes, measuredBytes}) {
 
 function context({context, counters}) {
   if (context === undefined) return undefined;
-  const blocks = counters.kv_blocks_total > 0 ? ` Keys and values of all requests share ${plural(counters.kv_blocks_total, 'block')}.` : '';
+  const blocks =
+    counters.kv_blocks_total > 0
+      ? ` Keys and values of all requests share ${plural(counters.kv_blocks_total, 'block')}.`
+      : '';
   return `A prompt and its answer may have ${plural(context, 'token')} together.${blocks}`;
 }
 

@@ -10,7 +10,8 @@ export function conditionOf({phase, status}, summary) {
   if (phase === 'locked') return {kind: 'bad', text: 'locked'};
   if (phase === 'lost') return {kind: 'bad', text: status === undefined ? 'not reachable' : 'reconnecting'};
   if (summary.ready) return {kind: 'good', text: 'ready'};
-  if (summary.stages.length > 0 && summary.loaded < 1) return {kind: 'busy', text: `loading ${percent(summary.loaded)}`};
+  if (summary.stages.length > 0 && summary.loaded < 1)
+    return {kind: 'busy', text: `loading ${percent(summary.loaded)}`};
   return {kind: 'busy', text: 'not ready'};
 }
 
@@ -53,7 +54,7 @@ export function Head({view, condition, summary}) {
       <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
       <h1>Gantry</h1>
       <p class="model" title=${summary?.model}>${summary?.name}</p>
-      <p class="condition ${condition.kind}" role="status">${condition.text}</p>
+      <p class="condition ${condition.kind}">${condition.text}</p>
       <nav aria-label="Views">
         <${View} name="Chat" href="#chat" current=${view === 'chat'} />
         <${View} name="Cluster" href="#cluster" current=${view === 'cluster'} />

@@ -13,7 +13,6 @@ export class KeyForm extends Component {
   submit = (event) => {
     event.preventDefault();
     const key = this.field.current.value;
-    if (key.trim() === '') return;
     unlock(key);
     document.getElementById('message')?.focus();
   };
@@ -25,6 +24,7 @@ export class KeyForm extends Component {
         <label for="key">${wrong ? 'The server does not take this API key. Another:' : 'This server asks for an API key.'}</label>
         <input
           id="key" ref=${this.field} type="password" autocomplete="off" spellcheck="false" required
+          pattern="[!-~]+" title="letters, digits and signs, without spaces"
           aria-invalid=${wrong} aria-describedby="key-hint"
         />
         <button type="submit" class="main">Use it</button>

@@ -4,14 +4,11 @@
 import DOMPurify from './vendor/dompurify/purify.es.mjs';
 import {Marked} from './vendor/marked/marked.esm.js';
 
-const ALLOWED_TAGS = [
-  'p', 'br', 'hr', 'h3', 'h4', 'h5', 'h6', 'strong', 'em', 'del', 'code', 'pre', 'ul', 'ol', 'li', 'blockquote', 'table',
-  'thead', 'tbody', 'tr', 'th', 'td', 'a',
-];
+const ALLOWED_TAGS =
+  'p br hr h3 h4 h5 h6 strong em del code pre ul ol li blockquote table thead tbody tr th td a'.split(' ');
 const ALLOWED_ATTR = ['href', 'title', 'align', 'start', 'data-language'];
 
-const escape = (text) =>
-  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+const escape = (text) => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const link = (href, title, content) =>
   `<a href="${escape(href)}"${title ? ` title="${escape(title)}"` : ''}>${content}</a>`;
@@ -28,7 +25,8 @@ const marked = new Marked({
       const tag = `h${Math.min(6, depth + 2)}`;
       return `<${tag}>${this.parser.parseInline(tokens)}</${tag}>`;
     },
-    code: ({text, lang}) => `<pre data-language="${escape((lang ?? '').split(/\s/, 1)[0])}"><code>${escape(text)}</code></pre>`,
+    code: ({text, lang}) =>
+      `<pre data-language="${escape((lang ?? '').split(/\s/, 1)[0])}"><code>${escape(text)}</code></pre>`,
     checkbox: ({checked}) => (checked ? '☑ ' : '☐ '),
   },
 });
@@ -41,7 +39,10 @@ DOMPurify.addHook('afterSanitizeAttributes', (node) => {
 
 // The blocks (paragraphs, lists, code) that the text has so far, each {raw, token}; `raw` says whether one has changed.
 export function blocksOf(text) {
-  return marked.lexer(text).filter(({type}) => type !== 'space' && type !== 'def').map((token) => ({raw: token.raw, token}));
+  return marked
+    .lexer(text)
+    .filter(({type}) => type !== 'space' && type !== 'def')
+    .map((token) => ({raw: token.raw, token}));
 }
 
 export function fragmentOf({token}) {

@@ -35,10 +35,27 @@ function Failure({error}) {
   const wait = error.retryAfterS > 0 ? `It suggests to wait ${plural(error.retryAfterS, 'second')}.` : '';
   const hint = [HINTS[error.status], wait].filter(Boolean).join(' ');
   return html`
-    <div class="failure" role="alert">
+    <div class="failure">
       <p><strong>No complete answer.</strong> ${error.message}</p>
       ${hint !== '' && html`<p>${hint}</p>`}
     </div>
+  `;
+}
+
+const CopyButton = ({text}) => html`
+  <button
+    type="button" class="quiet" aria-label="Copy the answer"
+    onClick=${(event) => copyFrom(event.currentTarget, text)}
+  >Copy</button>
+`;
+
+function Foot({message, last}) {
+  return html`
+    <footer>
+      <p class="figures"><${Figures} ...${message} /></p>
+      ${message.text !== '' && html`<${CopyButton} text=${message.text} />`}
+      ${last && html`<button type="button" class="quiet" onClick=${askAgain}>Ask again</button>`}
+    </footer>
   `;
 }
 
@@ -48,7 +65,7 @@ class AssistantMessage extends Component {
   }
 
   render({message, last, name}) {
-    const {text, state, error, figures, finish} = message;
+    const {text, state, error} = message;
     const growing = state === 'waiting' || state === 'streaming';
     return html`
       <article class="message assistant" aria-label="Answer" aria-busy=${growing}>
@@ -56,17 +73,7 @@ class AssistantMessage extends Component {
         ${state === 'waiting' && html`<p class="waiting">Waiting for the first token.</p>`}
         <${Answer} text=${text} growing=${growing} />
         ${state === 'failed' && html`<${Failure} error=${error} />`}
-        ${!growing &&
-        html`
-          <footer>
-            <p class="figures"><${Figures} figures=${figures} finish=${finish} state=${state} /></p>
-            ${text !== '' &&
-            html`<button type="button" class="quiet" onClick=${(event) => copyFrom(event.currentTarget, text)}>
-              Copy<span class="unseen"> the answer</span>
-            </button>`}
-            ${last && html`<button type="button" class="quiet" onClick=${askAgain}>Ask again</button>`}
-          </footer>
-        `}
+        ${!growing && html`<${Foot} message=${message} last=${last} />`}
       </article>
     `;
   }

@@ -49,9 +49,12 @@ function Memory({stage, scale}) {
       </p>
       <${Bar} scale=${scale} measured=${filled} predicted=${predictedBytes} capacity=${offered} kind=${loading ? 'loading' : ''} />
       <p class="note">
-        ${loading
-          ? `loading, ${percent(on.loaded)} read`
-          : offered !== undefined && `${percent((measuredBytes ?? predictedBytes) / offered)} of ${bytes(offered)} offered`}
+        ${
+          loading
+            ? `loading, ${percent(on.loaded)} read`
+            : offered !== undefined &&
+              `${percent((measuredBytes ?? predictedBytes) / offered)} of ${bytes(offered)} offered`
+        }
       </p>
     </div>
   `;
@@ -110,7 +113,8 @@ export function Pipeline({summary}) {
       <ol class="pipeline">
         <li class="end">Coordinator: tokens in</li>
         ${stages.map(
-          (stage) => html`<${StageRow} key=${stage.index} stage=${stage} total=${moduleCount} byteScale=${byteScale} msScale=${msScale} />`,
+          (stage) =>
+            html`<${StageRow} key=${stage.index} stage=${stage} total=${moduleCount} byteScale=${byteScale} msScale=${msScale} />`,
         )}
         <li class="end">Coordinator: token out, text to the client</li>
       </ol>

@@ -4,7 +4,7 @@ import {html} from './html.mjs';
 import {changed, FIELDS, problemOf, resetSettings, settings} from './settings.mjs';
 
 function Field({field, text}) {
-  const {name, label, hint, min, max, step} = field;
+  const {name, label, hint, step} = field;
   const problem = problemOf(field, text);
   const id = `setting-${name}`;
   return html`
@@ -12,7 +12,7 @@ function Field({field, text}) {
       <label for=${id}>${label}</label>
       <input
         id=${id} type="text" inputmode=${step < 1 ? 'decimal' : 'numeric'} autocomplete="off" placeholder="model’s"
-        value=${text} aria-invalid=${problem !== ''} aria-describedby="${id}-hint" data-min=${min} data-max=${max}
+        value=${text} aria-invalid=${problem !== ''} aria-describedby="${id}-hint"
         onInput=${(event) => settings.set({[name]: event.currentTarget.value})}
       />
       <p id="${id}-hint" class=${problem ? 'problem' : 'hint'}>${problem || hint}</p>

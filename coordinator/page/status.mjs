@@ -16,7 +16,6 @@ export const cluster = new Store({
   status: undefined,
   at: undefined,
   error: '',
-  retryAt: undefined,
   history: {times: [], rates: []},
 });
 
@@ -37,7 +36,7 @@ export async function poll() {
   try {
     const status = await getJson('/api/status', {signal: AbortSignal.timeout(TIMEOUT_MS)});
     failures = 0;
-    cluster.set({phase: 'live', status, at: Date.now(), error: '', retryAt: undefined, history: extend(status)});
+    cluster.set({phase: 'live', status, at: Date.now(), error: '', history: extend(status)});
     schedule(INTERVAL_MS);
   } catch (error) {
     if (error.status === 401) {
@@ -46,7 +45,7 @@ export async function poll() {
     } else {
       const waitS = Math.min(LONGEST_WAIT_S, 2 ** failures++);
       const message = error.name === 'TimeoutError' ? 'The coordinator does not answer.' : error.message;
-      cluster.set({phase: 'lost', error: message, retryAt: Date.now() + 1000 * waitS});
+      cluster.set({phase: 'lost', error: message});
       schedule(1000 * waitS);
     }
   } finally {

@@ -17,7 +17,7 @@ export function moduleOf(name) {
 // "embedding, layers 0–3, norm, head" of modules in the model's order.
 export function describe(modules) {
   const parts = [];
-  for (let first = 0; first < modules.length; ) {
+  for (let first = 0; first < modules.length;) {
     let last = first;
     if (modules[first].kind === 'layer') {
       while (modules[last + 1]?.number === modules[last].number + 1) ++last;
@@ -101,7 +101,12 @@ export function summarise(status) {
     ready: status.ready === true,
     reason: status.reason || '',
     model: String(status.model ?? ''),
-    name: String(status.model ?? '').split('/').filter(Boolean).pop() ?? '',
+    // Of a folder what tells it from others.
+    name: String(status.model ?? '')
+      .split('/')
+      .filter(Boolean)
+      .slice(-2)
+      .join('/'),
     epoch: status.epoch,
     context: positive(status.context),
     version: status.version,

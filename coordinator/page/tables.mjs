@@ -63,7 +63,8 @@ const WORKER = [
 ];
 
 export const StageTable = ({stages}) => html`<${Table} id="stages" caption="Stages" columns=${STAGE} rows=${stages} />`;
-export const WorkerTable = ({workers}) => html`<${Table} id="workers" caption="Workers" columns=${WORKER} rows=${workers} />`;
+export const WorkerTable = ({workers}) =>
+  html`<${Table} id="workers" caption="Workers" columns=${WORKER} rows=${workers} />`;
 
 // What --device_map=FILE.json takes.
 export function DeviceMap({map}) {

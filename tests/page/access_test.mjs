@@ -9,13 +9,21 @@ import {demo, loading, mixed} from './statuses.mjs';
 import {suite} from './suite.mjs';
 
 const parts = suite();
-const focused = (page) => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? (document.activeElement.textContent || document.activeElement.id));
+const focused = (page) =>
+  page.evaluate(
+    () =>
+      document.activeElement.getAttribute('aria-label') ??
+      (document.activeElement.textContent || document.activeElement.id),
+  );
 
 async function violations(page) {
   await page.evaluate(axeSource);
   const {violations} = await page.evaluate(() =>
-    globalThis.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}));
-  return violations.map(({id, nodes}) => `${id}: ${nodes.map(({html, failureSummary}) => `${html} ${failureSummary}`).join('; ')}`);
+    globalThis.axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}),
+  );
+  return violations.map(
+    ({id, nodes}) => `${id}: ${nodes.map(({html, failureSummary}) => `${html} ${failureSummary}`).join('; ')}`,
+  );
 }
 
 // Each state of the page in turn.
@@ -43,7 +51,10 @@ async function visit(page, server, look) {
 }
 
 for (const theme of ['light', 'dark']) {
-  for (const [name, size] of [['desktop', DESKTOP], ['phone', PHONE]]) {
+  for (const [name, size] of [
+    ['desktop', DESKTOP],
+    ['phone', PHONE],
+  ]) {
     test(`labels, roles and contrast: ${theme}, ${name}`, async () => {
       const {browser, server} = parts;
       const page = await browser.open(server.url, {theme, size, expected: [/Failed to load resource/]});
@@ -56,14 +67,19 @@ for (const theme of ['light', 'dark']) {
 test('nothing is wider than a phone', async () => {
   const {browser, server} = parts;
   const page = await browser.open(server.url, {size: {width: 320, height: 640}, expected: [/Failed to load resource/]});
-  const wide = () => page.evaluate(() => {
-    const {scrollWidth, clientWidth} = document.scrollingElement;
-    const lists = [...document.querySelectorAll('.transcript, .cluster')].filter((list) => list.scrollWidth > list.clientWidth);
-    return scrollWidth > clientWidth || lists.length > 0;
-  });
+  const wide = () =>
+    page.evaluate(() => {
+      const {scrollWidth, clientWidth} = document.scrollingElement;
+      const lists = [...document.querySelectorAll('.transcript, .cluster')].filter(
+        (list) => list.scrollWidth > list.clientWidth,
+      );
+      return scrollWidth > clientWidth || lists.length > 0;
+    });
   server.answer = (_, reply) => {
     reply.text(`${'x'.repeat(300)}\n\n| ${'wide | '.repeat(20)}\n|${'-|'.repeat(20)}\n| ${'wide | '.repeat(20)}\n\n`);
-    reply.text(`\`${'y'.repeat(300)}\`\n\n\`\`\`\n${'z'.repeat(300)}\n\`\`\`\n\n<https://example.com/${'u'.repeat(300)}>`);
+    reply.text(
+      `\`${'y'.repeat(300)}\`\n\n\`\`\`\n${'z'.repeat(300)}\n\`\`\`\n\n<https://example.com/${'u'.repeat(300)}>`,
+    );
     reply.finish();
   };
   await ask(page, 'w'.repeat(300));
@@ -129,7 +145,12 @@ test('an answer is read out block by block, and once', async () => {
   await log.getByText('The first. It ends.').waitFor();
   reply.finish();
   await log.getByText('The answer is complete.').waitFor();
-  assert.deepEqual(await said(), ['Waiting for the answer.', 'The first. It ends.', 'The second', 'The answer is complete.']);
+  assert.deepEqual(await said(), [
+    'Waiting for the answer.',
+    'The first. It ends.',
+    'The second',
+    'The answer is complete.',
+  ]);
   await page.reload();
   await ended(page);
   assert.deepEqual(await said(), []);
@@ -172,7 +193,10 @@ test('a window as low as one enlarged to 400 % can be scrolled', async () => {
   server.status = demo();
   await ask(page, 'A long one');
   await ended(page);
-  const {height, shown} = await page.evaluate(() => ({height: document.scrollingElement.scrollHeight, shown: innerHeight}));
+  const {height, shown} = await page.evaluate(() => ({
+    height: document.scrollingElement.scrollHeight,
+    shown: innerHeight,
+  }));
   assert.ok(height > shown);
   await close(page);
 });

@@ -35,8 +35,10 @@ function stream(text, reply) {
 
 export function answerByWords(body, reply) {
   const question = body.messages.at(-1).content;
-  if (question.includes('queue full')) return reply.refuse(429, 'the queue of 256 requests is full', {'retry-after': '2'});
-  if (question.includes('not ready')) return reply.refuse(503, 'no placement is in force: 1 of 2 workers have joined', {'retry-after': '1'});
+  if (question.includes('queue full'))
+    return reply.refuse(429, 'the queue of 256 requests is full', {'retry-after': '2'});
+  if (question.includes('not ready'))
+    return reply.refuse(503, 'no placement is in force: 1 of 2 workers have joined', {'retry-after': '1'});
   if (question.includes('hold')) return reply.text('This answer goes on until it is stopped.');
   if (question.includes('long')) return stream(LONG, reply);
   return stream(`You asked: ${question}`, reply);
@@ -47,5 +49,7 @@ export function byHand(server) {
   const asked = [];
   const awaited = [];
   server.answer = (_, reply) => (awaited.length > 0 ? awaited.shift()(reply) : asked.push(reply));
-  return {next: () => (asked.length > 0 ? Promise.resolve(asked.shift()) : new Promise((resolve) => awaited.push(resolve)))};
+  return {
+    next: () => (asked.length > 0 ? Promise.resolve(asked.shift()) : new Promise((resolve) => awaited.push(resolve))),
+  };
 }

@@ -12,8 +12,15 @@ const {chromium} = require('playwright-core');
 export const axeSource = require('axe-core').source;
 
 const FLAGS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-dev-shm-usage',
 ];
 export const DESKTOP = {width: 1280, height: 800};
 export const PHONE = {width: 360, height: 740};
@@ -47,7 +54,10 @@ export class Browser {
     page.complaints = [];
     const complain = (text) => expected.some((pattern) => pattern.test(text)) || page.complaints.push(text);
     page.on('pageerror', (error) => complain(`thrown: ${error.stack}`));
-    page.on('console', (message) => ['error', 'warning'].includes(message.type()) && complain(`logged: ${message.text()}`));
+    page.on(
+      'console',
+      (message) => ['error', 'warning'].includes(message.type()) && complain(`logged: ${message.text()}`),
+    );
     page.on('request', (request) => {
       if (!request.url().startsWith(`${origin}/`)) complain(`a request to ${request.url()}`);
     });

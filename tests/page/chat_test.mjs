@@ -48,7 +48,10 @@ test('stopping ends the request, keeps the text and gives the field back', async
     assert.ok(await field(page).evaluate((element) => element === document.activeElement));
   }
   // What was said before a stop is part of the conversation.
-  assert.deepEqual(server.bodies[1].messages.map(({content}) => content), ['Go on', 'So far', 'Go on']);
+  assert.deepEqual(
+    server.bodies[1].messages.map(({content}) => content),
+    ['Go on', 'So far', 'Go on'],
+  );
   await close(page);
 });
 
@@ -62,7 +65,10 @@ test('Shift+Enter starts a line, Enter sends, and nothing is not sent', async ()
   await page.keyboard.type('two');
   await page.keyboard.press('Enter');
   await ended(page);
-  assert.deepEqual(server.bodies.map(({messages}) => messages[0].content), ['one\ntwo']);
+  assert.deepEqual(
+    server.bodies.map(({messages}) => messages[0].content),
+    ['one\ntwo'],
+  );
   assert.equal(await field(page).inputValue(), '');
   await close(page);
 });
@@ -82,7 +88,7 @@ test('the conversation, its half answer and the draft survive a reload', async (
   assert.equal(await field(page).inputValue(), 'and then');
   await close(page);
   const other = await browser.open(server.url);
-  await other.getByRole('heading', {name: 'demo'}).waitFor();
+  await other.getByRole('heading', {name: 'demo/model'}).waitFor();
   assert.equal(await other.getByRole('article').count(), 0);
   await close(other);
 });
@@ -146,7 +152,8 @@ test('the end is kept in sight until the reader scrolls away', async () => {
   const replies = byHand(server);
   const page = await browser.open(server.url);
   const list = page.getByRole('region', {name: 'Conversation'});
-  const left = () => list.evaluate(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight);
+  const left = () =>
+    list.evaluate(({scrollHeight, scrollTop, clientHeight}) => scrollHeight - scrollTop - clientHeight);
   await ask(page, 'Count');
   const reply = await replies.next();
   const write = async (first, last) => {
@@ -196,10 +203,11 @@ test('code and answers can be copied', async () => {
   await ask(page, 'A long one');
   await ended(page);
   await answer(page).getByRole('button', {name: 'Copy', exact: true}).click();
-  await page.getByRole('button', {name: 'Copied'}).waitFor();
+  await answer(page).getByText('Copied', {exact: true}).waitFor();
   assert.match(await clipboard(), /^planner --model .* nf4$/);
+  await answer(page).getByRole('button', {name: 'Copy', exact: true}).waitFor();
   await answer(page).getByRole('button', {name: 'Copy the answer'}).click();
-  await page.getByRole('button', {name: 'Copied'}).nth(1).waitFor();
+  await answer(page).getByText('Copied', {exact: true}).waitFor();
   assert.equal(await clipboard(), LONG);
   await close(page);
 });

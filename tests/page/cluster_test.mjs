@@ -33,14 +33,17 @@ test('bars are as long as their numbers', async () => {
   server.status = mixed();
   const page = await browser.open(`${server.url}#cluster`);
   await page.locator('.bar').first().waitFor();
-  const wide = (selector) => page.locator(selector).evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));
+  const wide = (selector) =>
+    page.locator(selector).evaluateAll((bars) => bars.map((bar) => bar.getBoundingClientRect().width));
   const [gpu, cpu] = await wide('.quantity:nth-child(3) .measured');
   assert.ok(Math.abs(gpu / cpu - 5.41 / 7.83) < 0.01, `${gpu} ${cpu}`);
   const [gpuOffered, cpuOffered] = await wide('.quantity:nth-child(3) .track');
   assert.ok(Math.abs(gpuOffered / gpu - 6 / 5.41) < 0.01);
   const [bar] = await wide('.quantity:nth-child(3) .bar');
   assert.ok(Math.abs(cpuOffered - bar) < 1, 'what is offered beyond the scale fills it');
-  const own = await page.locator('.strip .own').evaluateAll((paths) => paths.map((path) => path.getAttribute('d').match(/M/g).length));
+  const own = await page
+    .locator('.strip .own')
+    .evaluateAll((paths) => paths.map((path) => path.getAttribute('d').match(/M/g).length));
   assert.deepEqual(own, [27, 8]);
   await close(page);
 });

@@ -11,13 +11,14 @@ import {fileURLToPath} from 'node:url';
 import {answerByWords} from './answers.mjs';
 import {demo} from './statuses.mjs';
 
-const PAGE = fileURLToPath(new URL('../../coordinator/page/', import.meta.url));
-const TYPES = {
+export const PAGE = fileURLToPath(new URL('../../coordinator/page/', import.meta.url));
+export const TYPES = {
   '.css': 'text/css; charset=utf-8',
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.mjs': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
+  '': 'text/plain; charset=utf-8',
 };
 
 // Those of the coordinator; live_test.mjs compares them.
@@ -111,12 +112,14 @@ export class MockServer {
     if (this.key !== '' && request.headers.authorization !== `Bearer ${this.key}`) {
       return new Reply(response).refuse(401, 'no API key, or a wrong one');
     }
-    if (pathname === '/v1/models') return sendJson(response, 200, {object: 'list', data: [{id: 'mock', object: 'model'}]});
+    if (pathname === '/v1/models')
+      return sendJson(response, 200, {object: 'list', data: [{id: 'mock', object: 'model'}]});
     if (pathname === '/api/status') {
       if (this.status === undefined) return response.destroy();
       return sendJson(response, 200, this.status);
     }
-    if (pathname !== '/v1/chat/completions' || request.method !== 'POST') return new Reply(response).refuse(404, 'no such path');
+    if (pathname !== '/v1/chat/completions' || request.method !== 'POST')
+      return new Reply(response).refuse(404, 'no such path');
     let text = '';
     for await (const chunk of request) text += chunk;
     const body = JSON.parse(text);

@@ -38,13 +38,30 @@ const ATTACKS = [
 
 // What the answers have in them that they should not.
 function found() {
-  const allowed = new Set('DIV P BR HR H3 H4 H5 H6 STRONG EM DEL CODE PRE UL OL LI BLOCKQUOTE TABLE THEAD TBODY TR TH TD A FIGURE FIGCAPTION SPAN BUTTON'.split(' '));
+  const allowed = new Set(
+    'DIV P BR HR H3 H4 H5 H6 STRONG EM DEL CODE PRE UL OL LI BLOCKQUOTE TABLE THEAD TBODY TR TH TD A FIGURE FIGCAPTION SPAN BUTTON'.split(
+      ' ',
+    ),
+  );
   const problems = [];
   for (const element of document.querySelectorAll('.prose *')) {
     if (!allowed.has(element.tagName)) problems.push(element.tagName);
     for (const {name, value} of element.attributes) {
-      const fine = ['class', 'role', 'tabindex', 'type', 'aria-label', 'align', 'start', 'title', 'target', 'rel', 'data-language'];
-      if (name === 'href' ? !/^(https?|mailto):/.test(value) : !fine.includes(name)) problems.push(`${element.tagName} ${name}=${value}`);
+      const fine = [
+        'class',
+        'role',
+        'tabindex',
+        'type',
+        'aria-label',
+        'align',
+        'start',
+        'title',
+        'target',
+        'rel',
+        'data-language',
+      ];
+      if (name === 'href' ? !/^(https?|mailto):/.test(value) : !fine.includes(name))
+        problems.push(`${element.tagName} ${name}=${value}`);
     }
     if (element.tagName === 'A' && element.rel !== 'noopener noreferrer') problems.push(`A rel=${element.rel}`);
   }
@@ -82,7 +99,9 @@ test('links lead out without a trace', async () => {
   await ask(page, 'Links');
   await ended(page);
   assert.deepEqual(
-    await page.locator('.prose a').evaluateAll((links) => links.map(({href, target, rel, textContent}) => [href, target, rel, textContent])),
+    await page
+      .locator('.prose a')
+      .evaluateAll((links) => links.map(({href, target, rel, textContent}) => [href, target, rel, textContent])),
     [
       ['https://example.com/', '_blank', 'noopener noreferrer', 'one'],
       ['https://example.com/two.png', '_blank', 'noopener noreferrer', 'two'],
@@ -104,7 +123,7 @@ test('names and errors are text, too', async () => {
   server.answer = (_, reply) => reply.refuse(400, evil);
   const page = await browser.open(server.url, {expected: [/Failed to load resource/]});
   await ask(page, evil);
-  await page.getByRole('alert').getByText(evil).waitFor();
+  await page.locator('.failure').getByText(evil).waitFor();
   await page.getByRole('link', {name: 'Cluster'}).click();
   await page.getByRole('heading', {name: evil}).waitFor();
   assert.equal(await page.locator('#app img').count(), 0);
@@ -118,27 +137,32 @@ test('the policy forbids what would get past that', async () => {
   for (const [name, value] of Object.entries(PAGE_HEADERS)) assert.equal(response.headers.get(name), value);
   const page = await browser.open(server.url, {expected: [/violate/i, /TrustedHTML|TrustedScript/]});
   // Later, for what a test's own call evaluates is let pass.
-  const tried = await page.evaluate(() => new Promise((resolve) => setTimeout(() => {
-    const errors = [];
-    const attempt = (action) => {
-      try {
-        action();
-      } catch (error) {
-        errors.push(error.name);
-      }
-    };
-    const add = (tag, change) => {
-      const element = document.createElement(tag);
-      change(element);
-      document.body.append(element);
-    };
-    attempt(() => add('script', (script) => (script.textContent = 'hacked = 1')));
-    attempt(() => add('div', (div) => (div.innerHTML = '<img src=x onerror="hacked = 1">')));
-    attempt(() => setTimeout('hacked = 1'));
-    attempt(() => new Function('hacked = 1')());
-    add('style', (style) => (style.textContent = 'body { outline: 7px solid red }'));
-    resolve(errors);
-  })));
+  const tried = await page.evaluate(
+    () =>
+      new Promise((resolve) =>
+        setTimeout(() => {
+          const errors = [];
+          const attempt = (action) => {
+            try {
+              action();
+            } catch (error) {
+              errors.push(error.name);
+            }
+          };
+          const add = (tag, change) => {
+            const element = document.createElement(tag);
+            change(element);
+            document.body.append(element);
+          };
+          attempt(() => add('script', (script) => (script.textContent = 'hacked = 1')));
+          attempt(() => add('div', (div) => (div.innerHTML = '<img src=x onerror="hacked = 1">')));
+          attempt(() => setTimeout('hacked = 1'));
+          attempt(() => new Function('hacked = 1')());
+          add('style', (style) => (style.textContent = 'body { outline: 7px solid red }'));
+          resolve(errors);
+        }),
+      ),
+  );
   assert.deepEqual(tried, ['TypeError', 'TypeError', 'TypeError', 'EvalError']);
   assert.equal(await page.evaluate(() => globalThis.hacked), undefined);
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).outlineWidth === '7px'), false);
@@ -153,7 +177,12 @@ test('no other page may frame it', async () => {
   });
   await new Promise((resolve) => other.listen(0, '127.0.0.1', resolve));
   const page = await browser.context.newPage();
-  const refused = page.waitForEvent('console', ({text}) => () => /frame-ancestors/.test(text()));
+  const refused = page.waitForEvent(
+    'console',
+    ({text}) =>
+      () =>
+        /frame-ancestors/.test(text()),
+  );
   await page.goto(`http://127.0.0.1:${other.address().port}/`);
   await refused;
   assert.match(page.frames()[1].url(), /^chrome-error:/);

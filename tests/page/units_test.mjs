@@ -52,7 +52,8 @@ async function events(chunks) {
 }
 
 test('events are the same however the bytes are cut', async () => {
-  const text = ': keep-alive\n\ndata: {"a": "é"}\r\n\r\ndata:one\ndata: two\n\nevent: x\nid: 1\n\rdata: [DONE]\r\rdata: half';
+  const text =
+    ': keep-alive\n\ndata: {"a": "é"}\r\n\r\ndata:one\ndata: two\n\nevent: x\nid: 1\n\rdata: [DONE]\r\rdata: half';
   const expected = ['{"a": "é"}', 'one\ntwo', '[DONE]'];
   assert.deepEqual(await events([text]), expected);
   const bytes = new TextEncoder().encode(text);
@@ -76,12 +77,18 @@ test('settings are checked, and empty ones are not sent', () => {
   assert.match(problemOf(field('top_p'), '1.01'), /at most 1/);
   assert.match(problemOf(field('top_k'), '1.5'), /whole/);
   assert.match(problemOf(field('seed'), '9007199254740993'), /whole/);
-  assert.deepEqual(samplingOf({system: 'x', temperature: ' 0.7', top_p: '', top_k: '40', min_p: '7', seed: ''}), {temperature: 0.7, top_k: 40});
+  assert.deepEqual(samplingOf({system: 'x', temperature: ' 0.7', top_p: '', top_k: '40', min_p: '7', seed: ''}), {
+    temperature: 0.7,
+    top_k: 40,
+  });
 });
 
 test('modules are described as ranges', () => {
   const of = (...names) => describe(names.map(moduleOf));
-  assert.equal(of('model.embed_tokens', 'model.layers.0', 'model.layers.1', 'model.norm', 'lm_head'), 'embedding, layers 0–1, norm, head');
+  assert.equal(
+    of('model.embed_tokens', 'model.layers.0', 'model.layers.1', 'model.norm', 'lm_head'),
+    'embedding, layers 0–1, norm, head',
+  );
   assert.equal(of('model.layers.3', 'model.layers.7', 'model.layers.8'), 'layer 3, layers 7–8');
   assert.equal(of('model.rotary'), 'model.rotary');
   assert.equal(of(), 'nothing');
@@ -104,7 +111,10 @@ test('a worker may hold several stages', () => {
   status.workers[0].modules.push(...status.workers[2].modules);
   status.workers.pop();
   const summary = summarise(status);
-  assert.deepEqual(summary.stages.map(({on}) => on.name), ['cpu-0', 'cpu-1', 'cpu-0']);
+  assert.deepEqual(
+    summary.stages.map(({on}) => on.name),
+    ['cpu-0', 'cpu-1', 'cpu-0'],
+  );
   assert.equal(summary.workers[0].holds, 'embedding, layers 0–1, layers 4–5, norm, head');
   assert.match(explain(summary)[0], /2 workers in 3 stages/);
 });
@@ -114,16 +124,16 @@ test('the plan is explained with its numbers', () => {
   for (const expected of [
     '32 layers are split over 2 of 3 workers in 2 stages',
     'laptop holds nothing',
-    '4.90 ms + 151 ms = 156 ms predicted',
-    '153 ms measured',
-    '6.40 tokens/s, and is 6.52',
+    '4.90 ms + 151 ms = 156 ms, predicted',
+    'measured are 153 ms',
+    'predicted 6.40 tokens/s; those that finished had 6.52',
     'Stage 1 on tower limits: it has 148 ms of 153 ms (97 %; an even share is 50 %), measured',
     'at most 13.5 GB; allocated are 13.2 GB, 98 % of that, within the prediction',
     '8 192 tokens together',
   ]) {
     assert.ok(text.includes(expected), `${expected}\nin\n${text}`);
   }
-  assert.match(explain(summarise(loading())).join(' '), /no request has been measured yet/);
+  assert.match(explain(summarise(loading())).join(' '), /none has finished yet/);
   assert.deepEqual(explain(summarise(waiting())), []);
   const more = demo();
   more.workers[0].measured_bytes *= 2;
