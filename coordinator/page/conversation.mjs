@@ -9,6 +9,8 @@ import {Store} from './store.mjs';
 
 // Tokens come faster than a screen shows them.
 const REDRAW_MS = 40;
+// In less time what came at once is no measure of the model.
+const SHORTEST_MEASURE_MS = 10;
 
 // A message is {id, role: 'user' | 'assistant', text} and of an answer `state` ('waiting', 'streaming', 'done', 'stopped',
 // 'failed'), `finish`, `error` {message, status, retryAfterS} and `figures` {tokens, promptTokens, firstMs, tokensPerS}.
@@ -129,7 +131,7 @@ function figuresOf(usage, started, first) {
   const figures = {tokens, promptTokens: usage.prompt_tokens};
   if (first === undefined) return figures;
   figures.firstMs = first - started;
-  if (tokens > 1 && now > first) figures.tokensPerS = (1000 * (tokens - 1)) / (now - first);
+  if (tokens > 1 && now - first >= SHORTEST_MEASURE_MS) figures.tokensPerS = (1000 * (tokens - 1)) / (now - first);
   return figures;
 }
 

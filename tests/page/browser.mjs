@@ -7,7 +7,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 
 // The modules are in the build folder, where CMakeLists.txt has them installed.
-const require = createRequire(join(process.env.GANTRY_NODE_MODULES ?? import.meta.dirname, 'here.js'));
+const require = createRequire(join(process.env.GANTRY_NODE_MODULES, 'here.js'));
 const {chromium} = require('playwright-core');
 export const axeSource = require('axe-core').source;
 
