@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "coordinator/http/http_flags.h"
 #include "plan/serving_flags.h"
 
 ABSL_FLAG(std::string, model, "", "Model: a folder, or a name in the local Hugging Face cache.");
@@ -137,6 +138,8 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
   options.drain = absl::GetFlag(FLAGS_drain);
   options.tls = {absl::GetFlag(FLAGS_tls_cert), absl::GetFlag(FLAGS_tls_key),
                  absl::GetFlag(FLAGS_tls_ca), absl::GetFlag(FLAGS_insecure_allow_remote)};
+
+  GANTRY_ASSIGN_OR_RETURN(options.http, HttpOptionsFromFlags());
 
   const std::string load_format = absl::GetFlag(FLAGS_load_format);
   if (load_format != "auto" && load_format != "dummy") {

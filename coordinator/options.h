@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/http/http_options.h"
 #include "plan/optimal.h"
 #include "plan/serving_request.h"
 #include "proto/credentials.h"
@@ -40,6 +41,7 @@ struct CoordinatorOptions {
   absl::Duration step_timeout = absl::Seconds(60);  // before a step that is not back ends the epoch
   absl::Duration drain = absl::Seconds(10);         // for running requests when told to stop
   TlsOptions tls;
+  HttpOptions http;
 };
 
 // A step reads at most this many rows of logits.

@@ -61,6 +61,39 @@ absl::Status CheckStop(const v1::GenerateRequest& request, const RequestContext&
   return absl::OkStatus();
 }
 
+absl::StatusOr<Json> ParseList(absl::string_view text, absl::string_view field) {
+  absl::StatusOr<Json> json = ParseJson(text, field, {kMaxToolBytes, kMaxToolDepth});
+  if (!json.ok()) return Annotate(json.status(), field);
+  if (!json->is_array()) return Invalid(field, "a list", json->type_name());
+  return json;
+}
+
+absl::StatusOr<ChatMessage> CheckMessage(const v1::ChatMessage& message,
+                                         const ChatTemplate& chat_template) {
+  if (message.role().empty() || message.role().size() > kMaxRoleBytes) {
+    return Invalid("chat.messages.role",
+                   absl::StrCat("1 to ", kMaxRoleBytes, " bytes, such as \"user\""),
+                   absl::StrCat(message.role().size(), " bytes"));
+  }
+  for (const std::string* text :
+       {&message.role(), &message.content(), &message.name(), &message.tool_call_id()}) {
+    if (!IsValidUtf8(*text)) return absl::InvalidArgumentError("chat.messages: expected UTF-8");
+  }
+  // A template that knows no tools would silently leave out what they said.
+  const bool tools = message.role() == "tool" || !message.tool_calls_json().empty();
+  if (tools && !chat_template.Mentions("tool")) {
+    return absl::InvalidArgumentError(
+        "chat.messages: expected no calls of tools and none of their results, since the model's "
+        "chat template has no use for them");
+  }
+  ChatMessage checked{message.role(), message.content(), message.name(), message.tool_call_id()};
+  if (!message.tool_calls_json().empty()) {
+    GANTRY_ASSIGN_OR_RETURN(checked.tool_calls,
+                            ParseList(message.tool_calls_json(), "chat.messages.tool_calls"));
+  }
+  return checked;
+}
+
 }  // namespace
 
 absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size) {
@@ -84,17 +117,18 @@ absl::StatusOr<MarkedText> RenderChat(const v1::Chat& chat, const RequestContext
   }
   std::vector<ChatMessage> messages;
   for (const v1::ChatMessage& message : chat.messages()) {
-    if (message.role().empty() || message.role().size() > kMaxRoleBytes) {
-      return Invalid("chat.messages.role",
-                     absl::StrCat("1 to ", kMaxRoleBytes, " bytes, such as \"user\""),
-                     absl::StrCat(message.role().size(), " bytes"));
-    }
-    if (!IsValidUtf8(message.role()) || !IsValidUtf8(message.content())) {
-      return absl::InvalidArgumentError("chat.messages: expected UTF-8");
-    }
-    messages.push_back({message.role(), message.content()});
+    GANTRY_ASSIGN_OR_RETURN(ChatMessage checked, CheckMessage(message, *context.chat_template));
+    messages.push_back(std::move(checked));
   }
-  absl::StatusOr<MarkedText> text = context.chat_template->Render(messages, {});
+  ChatTemplate::Options options;
+  if (!chat.tools_json().empty()) {
+    if (!context.chat_template->Mentions("tools")) {
+      return absl::InvalidArgumentError(
+          "tools: expected none, since the model's chat template has no use for them");
+    }
+    GANTRY_ASSIGN_OR_RETURN(options.tools, ParseList(chat.tools_json(), "tools"));
+  }
+  absl::StatusOr<MarkedText> text = context.chat_template->Render(messages, options);
   if (!text.ok()) return Annotate(text.status(), "chat");
   return text;
 }

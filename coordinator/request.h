@@ -37,6 +37,8 @@ inline constexpr int kMaxStopBytes = 1024;
 inline constexpr int kMaxTopLogprobs = 20;
 inline constexpr int kMaxChatMessages = 4096;
 inline constexpr int kMaxRoleBytes = 64;
+inline constexpr int kMaxToolBytes = 1 << 20;  // of the JSON of tools, or of one message's calls
+inline constexpr int kMaxToolDepth = 32;
 
 // INVALID_ARGUMENT "FIELD: expected ..., found ..." for what is malformed or out of range,
 // FAILED_PRECONDITION for text or chat without a tokenizer or a chat template. `random_seed` is

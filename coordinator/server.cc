@@ -7,7 +7,9 @@
 #include "absl/time/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "coordinator/http/metrics_text.h"
 #include "coordinator/listen_address.h"
+#include "coordinator/status_report.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "proto/channel.h"
@@ -39,9 +41,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     std::function<void(const absl::Status&)> on_misfit) {
   GANTRY_RETURN_IF_ERROR(credentials->CheckAddress(options->listen));
   GANTRY_RETURN_IF_ERROR(CheckListenAddress(options->listen, options->advertise));
+  if (!options->http.listen.empty()) {
+    GANTRY_RETURN_IF_ERROR(credentials->CheckHttpAddress(options->http.listen));
+  }
   std::unique_ptr<Server> server(
       new Server(options, model, std::move(device_map), credentials, std::move(on_misfit)));
   GANTRY_RETURN_IF_ERROR(server->Listen());
+  if (!options->http.listen.empty()) GANTRY_RETURN_IF_ERROR(server->OpenHttp(model));
   v1::Endpoint results;
   results.set_address(options->advertise.empty() ? server->address_ : options->advertise);
   if (server->socket_folder_.has_value()) {
@@ -96,6 +102,20 @@ absl::Status Server::Listen() {
   return absl::OkStatus();
 }
 
+absl::Status Server::OpenHttp(const ServedModel* model) {
+  HttpBackend backend;
+  backend.model_name = options_->http.model_name.empty() ? model->name : options_->http.model_name;
+  backend.context = model->request_context();
+  backend.engine = &engine_;
+  backend.status = [this, model] {
+    return MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(),
+                      engine_.report());
+  };
+  backend.metrics = [status = backend.status] { return MetricsText(status()); };
+  GANTRY_ASSIGN_OR_RETURN(http_, HttpDoor::Open(options_->http, std::move(backend)));
+  return absl::OkStatus();
+}
+
 void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
   for (const char* service : {"", v1::Inference::service_full_name()}) {
@@ -115,6 +135,7 @@ void Server::Stop(const std::function<bool()>& hurry) {
     absl::SleepFor(kDrainPoll);
   }
   cluster_.Stop(why);
+  if (http_ != nullptr) http_->Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownTime));
   server_ = nullptr;
 }

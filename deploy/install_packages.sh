@@ -7,8 +7,8 @@ set -euo pipefail
 
 packages=(
   cmake g++ ninja-build pkg-config
-  libabsl-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libpcre2-dev libsentencepiece-dev libspdlog-dev libutf8proc-dev nlohmann-json3-dev
+  libabsl-dev libboost1.74-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libpcre2-dev libsentencepiece-dev libspdlog-dev libssl-dev libutf8proc-dev nlohmann-json3-dev
 )
 case ${1:-build} in
   build) ;;

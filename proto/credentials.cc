@@ -66,6 +66,14 @@ absl::Status Credentials::CheckAddress(absl::string_view address) const {
                    "makes them), or --insecure_allow_remote on a network that you trust"));
 }
 
+absl::Status Credentials::CheckHttpAddress(absl::string_view address) const {
+  if (insecure_allow_remote_ || IsLoopback(Host(address))) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("will not serve HTTP on ", address,
+                   ", which is plain text: serve it on 127.0.0.1 behind a proxy that has TLS, or "
+                   "give --insecure_allow_remote on a network that you trust"));
+}
+
 std::shared_ptr<grpc::ServerCredentials> Credentials::Server() const {
   if (!tls()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions options(

@@ -24,6 +24,7 @@ LIBRARIES = {
     r"spdlog/": {"base"},
     r"nlohmann/": {"base"},
     r"(pcre2\.h|sentencepiece_)": {"model"},
+    r"(boost|openssl)/": {"coordinator"},
     r"(cuda|cublas|nccl)": {"kernels"},
 }
 FORBIDDEN_FOLDERS = {"src", "include", "utils", "common"}

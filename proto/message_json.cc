@@ -1,4 +1,4 @@
-#include "client/message_json.h"
+#include "proto/message_json.h"
 
 #include <charconv>
 #include <cmath>
@@ -6,17 +6,6 @@
 
 namespace gantry {
 namespace {
-
-// The double with the fewest digits that still is `value` as a float, so that JSON has -1.2 and
-// not -1.2000000476837158. JSON has no infinities: those become null.
-Json FloatJson(float value) {
-  if (!std::isfinite(value)) return Json(nullptr);
-  char digits[32];
-  const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  double wide = 0;
-  std::from_chars(digits, end, wide);
-  return Json(wide);
-}
 
 template <typename Repeated>
 Json StringsJson(const Repeated& strings) {
@@ -83,6 +72,15 @@ Json CountersJson(const v1::Counters& counters) {
 }
 
 }  // namespace
+
+Json FloatJson(float value) {
+  if (!std::isfinite(value)) return Json(nullptr);
+  char digits[32];
+  const char* end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  double wide = 0;
+  std::from_chars(digits, end, wide);
+  return Json(wide);
+}
 
 Json TokenJson(const v1::GeneratedToken& token, bool logprobs) {
   Json json{{"index", token.index()}, {"token_id", token.token_id()}, {"text", token.text()}};

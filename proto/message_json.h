@@ -1,5 +1,5 @@
-#ifndef GANTRY_CLIENT_MESSAGE_JSON_H_
-#define GANTRY_CLIENT_MESSAGE_JSON_H_
+#ifndef GANTRY_PROTO_MESSAGE_JSON_H_
+#define GANTRY_PROTO_MESSAGE_JSON_H_
 
 #include "absl/strings/string_view.h"
 #include "base/json.h"
@@ -7,7 +7,7 @@
 
 namespace gantry {
 
-// The JSON that scripts read from `generate`. Fields are added, never renamed.
+// The JSON that scripts read from `generate` and over HTTP. Fields are added, never renamed.
 
 // {"index","token_id","text"}; "logprob" and, if there are any, "top_logprobs" (a list of
 // {"token_id","logprob","text"}) when `logprobs`.
@@ -19,9 +19,13 @@ Json FinishJson(const v1::Finish& finish);
 Json ScoreJson(const v1::ScoreResponse& response, bool top);
 Json StatusJson(const v1::GetStatusResponse& status);
 
+// The double with the fewest digits that still is `value` as a float, so that JSON has -1.2 and
+// not -1.2000000476837158. JSON has no infinities: those become null.
+Json FloatJson(float value);
+
 // "stop", "length" or "unspecified".
 absl::string_view FinishReasonName(v1::FinishReason reason);
 
 }  // namespace gantry
 
-#endif  // GANTRY_CLIENT_MESSAGE_JSON_H_
+#endif  // GANTRY_PROTO_MESSAGE_JSON_H_

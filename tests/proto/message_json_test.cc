@@ -1,4 +1,4 @@
-#include "client/message_json.h"
+#include "proto/message_json.h"
 
 #include <limits>
 
