@@ -4,10 +4,10 @@ import assert from 'node:assert/strict';
 import {mkdtemp, rm} from 'node:fs/promises';
 import {createRequire} from 'node:module';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {join, resolve} from 'node:path';
 
 // The modules are in the build folder, where CMakeLists.txt has them installed.
-const require = createRequire(join(process.env.GANTRY_NODE_MODULES, 'here.js'));
+const require = createRequire(resolve(process.env.GANTRY_NODE_MODULES, 'here.js'));
 const {chromium} = require('playwright-core');
 export const axeSource = require('axe-core').source;
 
