@@ -15,7 +15,7 @@ case ${1:-build} in
   tests)
     packages+=(chromium clang clang-format iproute2 libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev lld openssl
       procps python3 shellcheck)
-    # Node.js may have come from elsewhere, with its npm.
+    # Others than Debian's come with npm within nodejs.
     command -v npm >/dev/null || packages+=(nodejs npm)
     ;;
   *)
