@@ -188,9 +188,11 @@ class HttpTest(unittest.TestCase):
     def test_http_streams_are_finished_before_the_coordinator_ends(self):
         with long_model(tokenizer=True) as model, http_cluster(model, 1, [*DUMMY, "--drain=60s"]) as cluster:
             with connect(cluster) as peer, peer.makefile("rb") as stream:
-                peer.sendall(request_bytes("POST", "/v1/completions", {**LONG, "max_tokens": 500, "min_tokens": 500}))
+                peer.sendall(request_bytes("POST", "/v1/completions", {**LONG, "max_tokens": 3000, "min_tokens": 3000}))
                 read_head(stream)
                 cluster.coordinator.process.terminate()
+                wait_until(lambda: ask(cluster, "GET", "/readyz")[0] == 503, "it is not ready any more")
+                self.assertEqual(ask(cluster, "GET", "/livez")[0], 200)
                 self.assertTrue(stream.read().endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n"))
             cluster.coordinator.expect_exit(0)
 
