@@ -57,7 +57,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/deploy/build.sh" ${gpu:+--gpu}
 bin=$root/build${gpu:+-cuda}/bin
 
-# A page wherever there is room for it.
+# At a free port, unless one is said.
 if [[ $mode == serve && " ${coordinator_flags[*]}" != *" --http"[\ =]* ]]; then
   coordinator_flags+=(--http 127.0.0.1:0)
 fi
@@ -142,8 +142,9 @@ case $mode in
   serve)
     echo "Serving at $address; for example:"
     echo "  $bin/generate --server $address --chat \"$question\""
-    page=$(grep -som 1 'HTTP at .*' "$folder/coordinator.log")
-    echo "A page to ask it and to look at it, and OpenAI's API, at ${page#HTTP at }/"
+    if page=$(grep -som 1 'HTTP at .*' "$folder/coordinator.log"); then
+      echo "A page to ask it and to look at it, and OpenAI's API, at ${page#HTTP at }/"
+    fi
     wait -n "${pids[@]}" || true
     give_up_if_any_ended
     ;;
