@@ -18,6 +18,7 @@ namespace gantry {
 namespace {
 
 constexpr int kMaxMessageBytes = 64 << 20;
+constexpr char kStopping[] = "the coordinator is being stopped";
 constexpr absl::Duration kDrainPoll = absl::Milliseconds(20);
 constexpr absl::Duration kShutdownTime = absl::Seconds(1);
 
@@ -111,8 +112,13 @@ absl::Status Server::OpenHttp(const ServedModel* model) {
   backend.context = model->request_context();
   backend.engine = &engine_;
   backend.status = [this, model] {
-    return MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(),
-                      engine_.report());
+    v1::GetStatusResponse status =
+        MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(), engine_.report());
+    if (stopping_) {
+      status.set_ready(false);
+      status.set_reason(kStopping);
+    }
+    return status;
   };
   backend.metrics = [this, status = backend.status] { return metrics_.Text(status()); };
   GANTRY_ASSIGN_OR_RETURN(http_, HttpDoor::Open(options_->http, std::move(backend)));
@@ -128,7 +134,8 @@ void Server::SetServing(bool serving) {
 
 void Server::Stop(const std::function<bool()>& hurry) {
   if (server_ == nullptr) return;
-  const absl::Status why = absl::UnavailableError("the coordinator is being stopped");
+  const absl::Status why = absl::UnavailableError(kStopping);
+  stopping_ = true;
   SetServing(false);
   engine_.RefuseNew(why);
   const absl::Time end = absl::Now() + options_->drain;

@@ -1,6 +1,7 @@
 #ifndef GANTRY_COORDINATOR_SERVER_H_
 #define GANTRY_COORDINATOR_SERVER_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -59,6 +60,7 @@ class Server {
   const Credentials* const credentials_;
   std::string address_;
   std::optional<SocketFolder> socket_folder_;
+  std::atomic<bool> stopping_ = false;
   Metrics metrics_;
   std::unique_ptr<HttpDoor> http_;  // null: none
   EngineLoop engine_;

@@ -13,8 +13,10 @@ packages=(
 case ${1:-build} in
   build) ;;
   tests)
-    packages+=(clang clang-format iproute2 libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev lld openssl
+    packages+=(chromium clang clang-format iproute2 libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev lld openssl
       procps prometheus python3 shellcheck)
+    # Others than Debian's come with npm within nodejs.
+    command -v npm >/dev/null || packages+=(nodejs npm)
     ;;
   *)
     echo "install_packages.sh: expected build or tests, found $1" >&2

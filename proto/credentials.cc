@@ -72,7 +72,7 @@ absl::Status Credentials::CheckAddress(absl::string_view address) const {
 absl::Status Credentials::CheckHttpAddress(absl::string_view address) const {
   if (insecure_allow_remote_ || IsLoopback(Host(address))) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("will not serve HTTP on ", address,
+      absl::StrCat("--http: will not serve on ", address,
                    ", which is plain text: serve it on 127.0.0.1 behind a proxy that has TLS, or "
                    "give --insecure_allow_remote on a network that you trust"));
 }

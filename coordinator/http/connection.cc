@@ -229,6 +229,7 @@ void Connection::RefuseBroken(const Error& error) {
 
 void Connection::Refuse(HttpResponse response) {
   ReleaseBody();
+  request_ = HttpRequest();  // its key is free for another
   phase_ = Phase::kAnswering;
   keep_alive_ = false;
   SendHead(response, response.body.size());

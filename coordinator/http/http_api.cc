@@ -150,8 +150,9 @@ void HttpApi::AddRoutes(Router* router) {
   }));
   router->Add({"GET", "/readyz", /*open=*/true, /*metered=*/false,
                [this](const ExchangePtr& exchange) { readiness_->Check(exchange); }});
+  // Open, for it is the page that asks for the key.
   for (const StaticFile& file : StaticFiles()) {
-    router->Add({"GET", std::string(file.path), /*open=*/false, /*metered=*/false,
+    router->Add({"GET", std::string(file.path), /*open=*/true, /*metered=*/false,
                  [&file](const ExchangePtr& exchange) {
                    exchange->Respond(ServeStaticFile(file, exchange->request()));
                  }});

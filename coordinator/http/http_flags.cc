@@ -8,9 +8,11 @@
 #include "base/flags.h"
 #include "base/status_macros.h"
 
-ABSL_FLAG(std::string, http, "",
-          "HOST:PORT to serve OpenAI's API over HTTP on, such as 127.0.0.1:8000. Plain text, and "
-          "so on loopback only, unless --insecure_allow_remote.");
+ABSL_FLAG(
+    std::string, http, "",
+    "HOST:PORT to serve OpenAI's API over HTTP on, such as 127.0.0.1:8000, and at / a page to "
+    "chat and to look at the cluster. Plain text, and so on loopback only, unless "
+    "--insecure_allow_remote.");
 ABSL_FLAG(std::string, http_allowed_hosts, "",
           "Names, by commas, that HTTP requests may give as Host besides localhost, addresses and "
           "the host of --http.");

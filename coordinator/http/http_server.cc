@@ -1,5 +1,6 @@
 #include "coordinator/http/http_server.h"
 
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include <memory>
@@ -28,6 +29,9 @@ using Error = boost::system::error_code;
 
 constexpr std::chrono::milliseconds kAcceptRetry(100);
 constexpr std::chrono::milliseconds kStopTime(1000);
+// Before a client whose machine or network is gone without a word counts as gone.
+constexpr int kSilenceS = 30;
+constexpr int kProbeEveryS = 10;
 constexpr rlim_t kOtherDescriptors = 1024;  // of gRPC, files and the like
 
 // Systems give a process 1,024 descriptors unless it asks for more.
@@ -38,6 +42,18 @@ void AllowDescriptors(int connections) {
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = wanted;
   setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void SetSocketOptions(tcp::socket* socket) {
+  Error ignored;  // none of them is needed to serve
+  socket->set_option(tcp::no_delay(true), ignored);
+  socket->set_option(asio::socket_base::keep_alive(true), ignored);
+  const auto set = [socket](int option, int value) {
+    setsockopt(socket->native_handle(), IPPROTO_TCP, option, &value, sizeof(value));
+  };
+  set(TCP_KEEPIDLE, kProbeEveryS);
+  set(TCP_KEEPINTVL, kProbeEveryS);
+  set(TCP_USER_TIMEOUT, kSilenceS * 1000);
 }
 
 }  // namespace
@@ -139,8 +155,7 @@ void HttpServer::Impl::OnAccept(const Error& error, tcp::socket socket) {
   if (connections_.size() >= static_cast<size_t>(limits_.max_connections)) {
     RefuseConnection(std::move(socket));
   } else {
-    Error ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
+    SetSocketOptions(&socket);
     const auto connection =
         std::make_shared<Connection>(std::move(socket), &limits_, handler_, this);
     connections_.insert(connection.get());

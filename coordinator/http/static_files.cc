@@ -8,12 +8,11 @@ namespace gantry {
 namespace {
 
 constexpr char kPolicy[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src "
-    "'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types dompurify";
 
 }  // namespace
-
-absl::Span<const StaticFile> StaticFiles() { return {}; }
 
 HttpResponse ServeStaticFile(const StaticFile& file, const HttpRequest& request) {
   HttpResponse response;

@@ -15,11 +15,11 @@ struct StaticFile {
   absl::string_view etag;  // with its quotation marks
 };
 
-// What is served beside the API.
+// What is served beside the API: the page, as coordinator/page/embed.cmake writes it.
 absl::Span<const StaticFile> StaticFiles();
 
 // 304 where the request names the etag. Comes with a policy that lets a page load what this server
-// has, and nothing else.
+// has, and nothing else, run nothing inline, and make nodes of text by DOMPurify only.
 HttpResponse ServeStaticFile(const StaticFile& file, const HttpRequest& request);
 
 }  // namespace gantry

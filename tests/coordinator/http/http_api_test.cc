@@ -67,7 +67,10 @@ class HttpApiTest : public ::testing::Test {
     api_->AddRoutes(&router_);
     engine_.BeginEpoch({1, 1, 1024, &stages_});
   }
-  ~HttpApiTest() override { engine_.EndEpoch(absl::CancelledError("the test ends")); }
+  ~HttpApiTest() override {
+    engine_.EndEpoch(absl::CancelledError("the test ends"));
+    for (const auto& exchange : exchanges_) exchange->RunPosted();
+  }
 
   static HttpRequest Make(const std::string& method, const std::string& path,
                           std::string body = "") {
@@ -82,6 +85,7 @@ class HttpApiTest : public ::testing::Test {
   std::shared_ptr<FakeExchange> Start(HttpRequest request) {
     EXPECT_FALSE(router_.CheckHead(&request).has_value());
     auto exchange = std::make_shared<FakeExchange>(std::move(request));
+    exchanges_.push_back(exchange);
     router_.Handle(exchange);
     return exchange;
   }
@@ -104,9 +108,10 @@ class HttpApiTest : public ::testing::Test {
   Router router_;
   std::atomic<bool> ready_ = true;
   std::optional<HttpApi> api_;
+  std::vector<std::shared_ptr<FakeExchange>> exchanges_;
 };
 
-TEST_F(HttpApiTest, EveryRouteButThoseOfHealthNeedsAKey) {
+TEST_F(HttpApiTest, EveryRouteButThoseOfHealthAndThePageNeedsAKey) {
   ASSERT_GE(router_.routes().size(), 12);
   std::vector<std::string> open;
   for (const Route& route : router_.routes()) {
@@ -124,9 +129,11 @@ TEST_F(HttpApiTest, EveryRouteButThoseOfHealthNeedsAKey) {
         EXPECT_EQ(refusal->status, 401) << route.path;
       }
     }
-    if (route.open) open.push_back(route.path);
+    const bool of_page = absl::StartsWith(route.path, "/page/");
+    EXPECT_TRUE(route.open || !of_page) << route.path;
+    if (route.open && !of_page) open.push_back(route.path);
   }
-  EXPECT_THAT(open, ::testing::UnorderedElementsAre("/livez", "/readyz", "/health"));
+  EXPECT_THAT(open, ::testing::UnorderedElementsAre("/livez", "/readyz", "/health", "/"));
   HttpRequest nowhere = Make("GET", "/nowhere");
   nowhere.authorization = "";
   EXPECT_EQ(router_.CheckHead(&nowhere)->status, 401);
@@ -174,8 +181,8 @@ TEST_F(HttpApiTest, StreamsEndWithReasonUsageAndDone) {
 TEST_F(HttpApiTest, AStreamThatFailsIsCutAfterAnErrorEvent) {
   stages_.silent = true;
   const auto exchange = Start(Make("POST", "/v1/completions", R"({"prompt":"a","stream":true})"));
-  exchange->Run([&] { return exchange->quiet != nullptr; });
-  exchange->quiet();
+  exchange->Run([&] { return exchange->watched(); });
+  exchange->Rest();
   EXPECT_EQ(exchange->body, kSseKeepAlive);
   engine_.EndEpoch(absl::UnavailableError("worker w is lost"));
   exchange->RunToEnd();
@@ -193,8 +200,8 @@ TEST_F(HttpApiTest, ErrorsBeforeTheFirstTokenHaveAStatus) {
 TEST_F(HttpApiTest, AClientThatGoesCancelsItsRequests) {
   stages_.silent = true;
   const auto exchange = Start(Make("POST", "/v1/completions", R"({"prompt":"a","n":3})"));
-  exchange->Run([&] { return exchange->closed != nullptr; });
-  exchange->closed();
+  exchange->Run([&] { return exchange->watched(); });
+  exchange->Leave();
   engine_.EndEpoch(absl::UnavailableError("later"));  // returns when all before it is done
   EXPECT_EQ(engine_.report().counters.requests_running(), 0);
 }
