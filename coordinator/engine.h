@@ -43,7 +43,7 @@ struct EngineOptions {
   int max_queue = 256;      // that wait
   // Prompts may make a step that continues sequences take so many times as long; above 1.
   double max_decode_slowdown = 1.6;
-  int max_steps_in_flight = 0;  // 0: one more than there are stages
+  int max_steps_in_flight = 0;         // 0: one more than there are stages
   EngineObserver* observer = nullptr;  // may be null; outlives the engine
 };
 
