@@ -187,6 +187,7 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
 }
 
 void Engine::Finish(Sequence* sequence, v1::Finish finish) {
+  const absl::Duration now = clock_->Now();
   const int64_t tokens = sequence->generation.tokens();
   finish.set_prompt_tokens(sequence->request.prompt.size());
   finish.set_completion_tokens(tokens);
