@@ -67,6 +67,7 @@ void OpenAiCall::Submit() {
       const int index = choices_.size();
       Request request = prompt;
       request.params.set_seed(request.params.seed() + i);
+      if (key_ != nullptr) request.client = key_->name();
       Choice& choice = choices_.emplace_back();
       choice.whole.index = index;
       choice.prompt_tokens = i == 0 ? request.prompt.size() : 0;  // n choices share one prompt

@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -34,8 +35,6 @@ struct UnsupportedField {
   const char* harmless;
 };
 constexpr UnsupportedField kUnsupported[] = {
-    {"logit_bias", ""},
-    {"ignore_eos", ""},
     {"response_format", R"({"type":"text"})"},
     {"echo", ""},
     {"suffix", ""},
@@ -90,6 +89,25 @@ absl::Status ReadStop(const Json& json, v1::GenerateRequest* request) {
   return absl::InvalidArgumentError("stop: expected a string or a list of strings");
 }
 
+// {"TOKEN_ID": BIAS}, as OpenAI's.
+absl::Status ReadLogitBias(const Json& json, v1::GenerateRequest* request) {
+  const Json* biases = FindMember(json, "logit_bias");
+  if (biases == nullptr) return absl::OkStatus();
+  if (!biases->is_object()) {
+    return absl::InvalidArgumentError("logit_bias: expected an object of token ids and biases");
+  }
+  for (const auto& [id, bias] : biases->items()) {
+    int32_t token_id = 0;
+    if (!absl::SimpleAtoi(id, &token_id) || !bias.is_number()) {
+      return absl::InvalidArgumentError("logit_bias: expected numbers by token id");
+    }
+    v1::LogitBias* const added = request->add_logit_bias();
+    added->set_token_id(token_id);
+    added->set_bias(bias.get<float>());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ReadSamplingFields(const Json& json, v1::GenerateRequest* request) {
@@ -115,6 +133,9 @@ absl::Status ReadSamplingFields(const Json& json, v1::GenerateRequest* request) 
   }
   GANTRY_ASSIGN_OR_RETURN(const int64_t min_tokens, GetIntOr(json, "min_tokens", 0, kMaxInt32, 0));
   request->set_min_new_tokens(min_tokens);
+  GANTRY_ASSIGN_OR_RETURN(const bool ignore_eos, GetBoolOr(json, "ignore_eos", false));
+  request->set_ignore_eos(ignore_eos);
+  GANTRY_RETURN_IF_ERROR(ReadLogitBias(json, request));
   return ReadStop(json, request);
 }
 

@@ -93,14 +93,29 @@ TEST(OpenAiRequestTest, WrongTypesAndRangesNameTheirField) {
            {"best_of", "2"},
            {"tool_choice", "\"required\""},
            {"tools", "{}"},
-           {"logit_bias", "{\"1\":5}"},
-           {"ignore_eos", "true"},
+           {"logit_bias", "5"},
+           {"logit_bias", "{\"x\":5}"},
+           {"logit_bias", "{\"1\":\"5\"}"},
+           {"logit_bias", "{\"99999999999\":5}"},
+           {"ignore_eos", "1"},
            {"response_format", "{\"type\":\"json_object\"}"},
            {"parallel_tool_calls", "false"},
            {"functions", "[{}]"},
            {"chat_template", "\"{{ x }}\""}}) {
     EXPECT_EQ(Blamed(Chat(absl::StrCat(",\"", field, "\":", value))), field) << value;
   }
+}
+
+TEST(OpenAiRequestTest, BiasesAndIgnoredEndTokensAreTaken) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const OpenAiRequest request,
+                              Chat(R"(,"logit_bias":{"5":-100,"7":2.5},"ignore_eos":true)"));
+  const v1::GenerateRequest& prompt = request.prompts[0];
+  EXPECT_TRUE(prompt.ignore_eos());
+  ASSERT_EQ(prompt.logit_bias_size(), 2);
+  EXPECT_EQ(prompt.logit_bias(0).token_id(), 5);
+  EXPECT_EQ(prompt.logit_bias(0).bias(), -100);
+  EXPECT_EQ(prompt.logit_bias(1).token_id(), 7);
+  EXPECT_EQ(prompt.logit_bias(1).bias(), 2.5);
 }
 
 TEST(OpenAiRequestTest, BodiesThatAreNoObjectsAreRefused) {

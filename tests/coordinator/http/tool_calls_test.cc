@@ -33,7 +33,7 @@ TEST(ToolCallTextTest, FindsCallsHoweverTheTextIsCut) {
 }
 
 TEST(ToolCallTextTest, WhatIsNoCallStaysText) {
-  for (const std::string& text :
+  for (const absl::string_view text :
        {"plain", "a < b", "<tool_call>{\"name\":\"f\"", "<tool_call>not JSON</tool_call> after",
         "<tool_call>{\"name\":1}</tool_call>", "<tool_call>[]</tool_call>",
         "<tool_call>{\"name\":\"\"}</tool_call>",
