@@ -165,7 +165,7 @@ test("errors have the class, type, param and code that applications look at", as
     ["max_tokens", 2 ** 31],
     ["top_logprobs", 2],
     ["response_format", { type: "json_object" }],
-    ["logit_bias", { 5: 1000 }],
+    ["logit_bias", { x: 1 }],
     ["messages", []],
     ["tools", [{ type: "function", function: { name: "f" } }]],
   ]) {
