@@ -67,14 +67,15 @@ for (const theme of ['light', 'dark']) {
 test('nothing is wider than a phone', async () => {
   const {browser, server} = parts;
   const page = await browser.open(server.url, {size: {width: 320, height: 640}, expected: [/Failed to load resource/]});
-  const wide = () =>
-    page.evaluate(() => {
-      const {scrollWidth, clientWidth} = document.scrollingElement;
-      const lists = [...document.querySelectorAll('.transcript, .cluster')].filter(
-        (list) => list.scrollWidth > list.clientWidth,
-      );
-      return scrollWidth > clientWidth || lists.length > 0;
-    });
+  // The page draws a state a moment after it has its text.
+  const fits = (state) =>
+    page
+      .waitForFunction(() => {
+        const {scrollWidth, clientWidth} = document.scrollingElement;
+        const lists = [...document.querySelectorAll('.transcript, .cluster')];
+        return scrollWidth <= clientWidth && lists.every((list) => list.scrollWidth <= list.clientWidth);
+      })
+      .catch((error) => assert.fail(`${state}: ${error.message}`));
   server.answer = (_, reply) => {
     reply.text(`${'x'.repeat(300)}\n\n| ${'wide | '.repeat(20)}\n|${'-|'.repeat(20)}\n| ${'wide | '.repeat(20)}\n\n`);
     reply.text(
@@ -84,12 +85,12 @@ test('nothing is wider than a phone', async () => {
   };
   await ask(page, 'w'.repeat(300));
   await ended(page);
-  assert.equal(await wide(), false, 'answer');
+  await fits('answer');
   server.answer = (_, reply) => reply.refuse(400, 'e'.repeat(300));
   server.status = mixed();
   server.status.workers[0].name = server.status.stages[0].worker = 'n'.repeat(100);
   server.status.model = 'm'.repeat(200);
-  await visit(page, server, async (state) => assert.equal(await wide(), false, state));
+  await visit(page, server, fits);
   await close(page);
 });
 
