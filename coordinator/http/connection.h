@@ -36,8 +36,8 @@ class ConnectionOwner {
 };
 
 // One client's connection: reads a request, waits for its answer, reads the next. Lives on the
-// thread of the socket's executor, until it is closed. Only connection.cc and http_server.cc
-// include this, since Boost takes seconds to compile.
+// thread of the socket's executor, until it is closed. Few files include this, since Boost takes
+// seconds to compile. Methods that write are in connection_writing.cc.
 //
 //   idle -> head -> body -> answering -> idle, or -> lingering -> closed
 //
