@@ -44,6 +44,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   GANTRY_RETURN_IF_ERROR(credentials->CheckAddress(options->listen));
   GANTRY_RETURN_IF_ERROR(CheckListenAddress(options->listen, options->advertise));
   if (!options->http.listen.empty()) {
+    if (!IsHostPort(options->http.listen)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--http: expected HOST:PORT, found \"", options->http.listen, "\""));
+    }
     GANTRY_RETURN_IF_ERROR(credentials->CheckHttpAddress(options->http.listen));
   }
   std::unique_ptr<Server> server(
