@@ -18,9 +18,8 @@ namespace gantry {
 // How one weight is stored.
 struct TensorScheme {
   Scheme scheme = Scheme::kFp32;
-  bool double_quant = false;     // 4-bit: absmax is quantised itself
-  bool has_fp16_weight = false;  // int8: a 16-bit copy stays
-  int64_t block_size = 64;       // 4-bit: weights an absmax stands for
+  bool double_quant = false;  // 4-bit: absmax is quantised itself
+  int64_t block_size = 64;    // 4-bit: weights an absmax stands for
   bool operator==(const TensorScheme&) const = default;
 };
 

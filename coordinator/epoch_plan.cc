@@ -137,7 +137,6 @@ void FillModule(const ModuleSpec& module, const ModuleSchemes& schemes, v1::Modu
     weight->set_name(tensor);
     weight->set_scheme(std::string(SchemeName(scheme.scheme)));
     weight->set_double_quant(scheme.double_quant);
-    weight->set_has_fp16_weight(scheme.has_fp16_weight);
     if (IsFourBit(scheme.scheme)) weight->set_block_size(scheme.block_size);
   }
 }

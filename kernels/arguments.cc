@@ -192,8 +192,6 @@ absl::Status CheckFormat(const MatrixFormat& format) {
       return absl::InvalidArgumentError(
           absl::StrCat(where, "expected a threshold of at least 0, found ", format.int8_threshold));
     }
-  } else if (scheme.has_fp16_weight) {
-    return absl::InvalidArgumentError(absl::StrCat(where, "a 16-bit copy is for int8 alone"));
   }
   return absl::OkStatus();
 }

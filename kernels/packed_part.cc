@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "kernels/host_memory.h"
 #include "kernels/part_reader.h"
 #include "kernels/reference/quantize.h"
 
@@ -26,7 +27,7 @@ std::string Describe(const TensorScheme& scheme, int64_t rows, int64_t cols) {
 }
 
 absl::StatusOr<PackedTensor> ReadStored(const MatrixPart& part, const TensorScheme& scheme,
-                                        int64_t cols, HostMemory* weights) {
+                                        int64_t cols) {
   GANTRY_ASSIGN_OR_RETURN(PackedTensor tensor, part.read_packed());
   GANTRY_RETURN_IF_ERROR(CheckPackedTensor(tensor));
   const bool same =
@@ -37,10 +38,6 @@ absl::StatusOr<PackedTensor> ReadStored(const MatrixPart& part, const TensorSche
     return absl::InvalidArgumentError(
         absl::StrCat("expected ", Describe(scheme, part.rows, cols), ", found ",
                      Describe(tensor.scheme, tensor.rows, tensor.cols)));
-  }
-  if (weights != nullptr) {
-    GANTRY_ASSIGN_OR_RETURN(*weights, HostMemory::Allocate(part.rows * cols * sizeof(float)));
-    Dequantise(tensor, 0, part.rows, DType::kF32, weights->floats());
   }
   return tensor;
 }
@@ -79,10 +76,10 @@ absl::StatusOr<PackedTensor> QuantisePieces(const TensorScheme& scheme, int64_t 
 }  // namespace
 
 absl::StatusOr<PackedTensor> ReadPackedPart(const MatrixSource& source, size_t index,
-                                            ForEachFunction for_each, HostMemory* weights) {
+                                            ForEachFunction for_each) {
   const MatrixPart& part = source.parts[index];
   const TensorScheme& scheme = source.format.scheme;
-  if (part.read_packed != nullptr) return ReadStored(part, scheme, source.cols, weights);
+  if (part.read_packed != nullptr) return ReadStored(part, scheme, source.cols);
   int64_t first = 0;
   for (size_t i = 0; i < index; ++i) first += source.parts[i].rows;
   const int64_t count = part.rows * source.cols;
@@ -93,11 +90,8 @@ absl::StatusOr<PackedTensor> ReadPackedPart(const MatrixSource& source, size_t i
     GANTRY_RETURN_IF_ERROR(reader.Read(first + row, std::min(step, part.rows - row),
                                        values.floats() + row * source.cols));
   }
-  GANTRY_ASSIGN_OR_RETURN(PackedTensor tensor,
-                          QuantisePieces(scheme, part.rows, source.cols,
-                                         absl::MakeConstSpan(values.floats(), count), for_each));
-  if (weights != nullptr) *weights = std::move(values);
-  return tensor;
+  return QuantisePieces(scheme, part.rows, source.cols, absl::MakeConstSpan(values.floats(), count),
+                        for_each);
 }
 
 }  // namespace gantry

@@ -7,7 +7,6 @@
 #include "absl/status/statusor.h"
 #include "base/packed.h"
 #include "kernels/backend.h"
-#include "kernels/host_memory.h"
 
 namespace gantry {
 
@@ -16,13 +15,11 @@ using ForEachFunction =
     absl::FunctionRef<void(int64_t count, absl::FunctionRef<void(int64_t)> body)>;
 
 // Part `index` of a source in int8, nf4 or fp4 as bitsandbytes stores it, quantised here unless it
-// already is. `weights` receives the values before, [rows of the part, cols], or what the codes of
-// a part that is quantised already stand for; it may be null. Requires parts that CheckParts lets
-// pass. Errors: those of reading and of Quantise,
-// RESOURCE_EXHAUSTED, INVALID_ARGUMENT if a part that is quantised
-// already is not what the format says.
+// already is. Requires parts that CheckParts lets pass. Errors: those of reading and of Quantise,
+// RESOURCE_EXHAUSTED, INVALID_ARGUMENT if a part that is quantised already is not what the format
+// says.
 absl::StatusOr<PackedTensor> ReadPackedPart(const MatrixSource& source, size_t index,
-                                            ForEachFunction for_each, HostMemory* weights);
+                                            ForEachFunction for_each);
 
 }  // namespace gantry
 

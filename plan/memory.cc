@@ -118,8 +118,7 @@ uint64_t MatrixBytes(int64_t rows, int64_t cols, const TensorScheme& scheme, int
     case Scheme::kBf16:
       return kHalfBytes * count;
     case Scheme::kInt8:
-      return padded * (RoundUp(cols, kInt8Columns) + kFloatBytes) +
-             (scheme.has_fp16_weight ? kHalfBytes * count : 0);
+      return padded * (RoundUp(cols, kInt8Columns) + kFloatBytes);
     case Scheme::kNf4:
     case Scheme::kFp4: {
       // What of the tensor's blocks each row touches: one that begins anywhere, one block more.

@@ -98,7 +98,6 @@ TensorScheme SchemeRules::Of(absl::string_view module_name, const TreeModule& mo
   }
   scheme.scheme = options.load_in_8bit ? Scheme::kInt8 : options.bnb_4bit_quant_type;
   scheme.double_quant = options.load_in_4bit && options.bnb_4bit_use_double_quant;
-  scheme.has_fp16_weight = options.load_in_8bit && options.llm_int8_has_fp16_weight;
   return scheme;
 }
 

@@ -31,8 +31,10 @@ ABSL_FLAG(std::string, llm_int8_skip_modules, "",
           "Modules that stay unquantised, a,b; unless given, lm_head and what is tied to it.");
 ABSL_FLAG(bool, llm_int8_enable_fp32_cpu_offload, false,
           "Let CPUs hold layers, in fp32, beside GPUs with int8 or 4-bit weights.");
-ABSL_FLAG(std::optional<bool>, llm_int8_has_fp16_weight, std::nullopt,
-          "Keep a 16-bit copy of int8 weights.");
+ABSL_FLAG(
+    std::optional<bool>, llm_int8_has_fp16_weight, std::nullopt,
+    "Taken as in transformers, and changes nothing: bitsandbytes keeps 16-bit weights to train "
+    "them, and computes with the codes all the same.");
 ABSL_FLAG(std::string, llm_int8_outliers, "",
           "token (unless given): an activation is an outlier for its token alone, so that answers "
           "do not depend on what else runs. batch: its column is one for all tokens of a step, as "

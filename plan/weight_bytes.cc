@@ -35,11 +35,8 @@ std::vector<uint64_t> TensorPieces(const TreeTensor& tensor, const TensorScheme&
     case Scheme::kFp16:
     case Scheme::kBf16:
       return {2 * count};
-    case Scheme::kInt8: {
-      std::vector<uint64_t> pieces = {count, tensor.shape[0] * kFloatBytes};
-      if (scheme.has_fp16_weight) pieces.push_back(2 * count);
-      return pieces;
-    }
+    case Scheme::kInt8:
+      return {count, tensor.shape[0] * kFloatBytes};
     case Scheme::kNf4:
     case Scheme::kFp4: {
       const uint64_t blocks = (count + scheme.block_size - 1) / scheme.block_size;

@@ -34,12 +34,7 @@ absl::StatusOr<TensorScheme> ParseTensorScheme(const v1::WeightAssignment& weigh
     return Wrong("weights.double_quant", weight.name(),
                  absl::StrCat("expected nf4 or fp4 with it, found ", weight.scheme()));
   }
-  if (weight.has_fp16_weight() && scheme.scheme != Scheme::kInt8) {
-    return Wrong("weights.has_fp16_weight", weight.name(),
-                 absl::StrCat("expected int8 with it, found ", weight.scheme()));
-  }
   scheme.double_quant = weight.double_quant();
-  scheme.has_fp16_weight = weight.has_fp16_weight();
   if (!IsFourBit(scheme.scheme)) return scheme;
   if (!IsBlockSize(weight.block_size())) {
     return Wrong(
@@ -158,7 +153,6 @@ std::string Describe(const TensorScheme& scheme) {
   std::string text(SchemeName(scheme.scheme));
   if (IsFourBit(scheme.scheme)) absl::StrAppend(&text, " in blocks of ", scheme.block_size);
   if (scheme.double_quant) absl::StrAppend(&text, " with double quantisation");
-  if (scheme.has_fp16_weight) absl::StrAppend(&text, " beside its 16-bit weight");
   return text;
 }
 

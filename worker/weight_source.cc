@@ -35,16 +35,13 @@ class CheckpointSource : public WeightSource {
       };
       return part;
     }
-    // The 16-bit weights beside int8 are made from it.
-    TensorScheme wanted = scheme;
-    wanted.has_fp16_weight = false;
-    if (stored != wanted) {
+    if (stored != scheme) {
       // No flag asks for another block.
       constexpr int64_t kBlock = TensorScheme().block_size;
       const bool other_block = IsFourBit(stored.scheme) && stored.block_size != kBlock;
       return absl::InvalidArgumentError(absl::StrCat(
           checkpoint_->folder(), ": tensor \"", tensor.name, "\": stored as ", Describe(stored),
-          ", wanted as ", Describe(wanted),
+          ", wanted as ", Describe(scheme),
           other_block
               ? absl::StrCat("; Gantry takes blocks of ", kBlock,
                              ": quantize the original model again")

@@ -34,7 +34,7 @@ class CpuBackend : public HostBackend {
   size_t PackedBytes(const MatrixFormat& format, int64_t rows, int64_t cols) const override {
     const Scheme scheme = format.scheme.scheme;
     if (IsFourBit(scheme)) return FourBitMatrix::Bytes(format, rows, cols);
-    if (scheme == Scheme::kInt8) return Int8Matrix::Bytes(format, rows, cols);
+    if (scheme == Scheme::kInt8) return Int8Matrix::Bytes(rows, cols);
     return PackedMatrix::Bytes(format, rows, cols);
   }
 

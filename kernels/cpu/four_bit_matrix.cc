@@ -56,8 +56,7 @@ absl::StatusOr<std::unique_ptr<Matrix>> FourBitMatrix::Pack(const MatrixSource& 
   int64_t first_row = 0;
   int64_t first_nested = 0;
   for (size_t i = 0; i < source.parts.size(); ++i) {
-    GANTRY_ASSIGN_OR_RETURN(const PackedTensor tensor,
-                            ReadPackedPart(source, i, ForEachOn(pool), /*weights=*/nullptr));
+    GANTRY_ASSIGN_OR_RETURN(const PackedTensor tensor, ReadPackedPart(source, i, ForEachOn(pool)));
     Part part = {first_row, first_nested, {}, tensor.nested_offset};
     std::copy(tensor.nested_map.begin(), tensor.nested_map.end(), part.nested_map.begin());
     matrix->parts_.push_back(part);

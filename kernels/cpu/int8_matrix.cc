@@ -31,8 +31,7 @@ absl::StatusOr<std::unique_ptr<Matrix>> Int8Matrix::Pack(const MatrixSource& sou
   GANTRY_RETURN_IF_ERROR(CheckParts(source));
   std::unique_ptr<Int8Matrix> matrix(new Int8Matrix(source.format, source.rows, source.cols));
   matrix->code_bytes_ = CountPanels(source.rows) * matrix->groups() * kInt8Group * kPanel;
-  GANTRY_ASSIGN_OR_RETURN(matrix->memory_,
-                          HostMemory::Allocate(Bytes(source.format, source.rows, source.cols)));
+  GANTRY_ASSIGN_OR_RETURN(matrix->memory_, HostMemory::Allocate(Bytes(source.rows, source.cols)));
   TouchPages(matrix->memory_, pool);
   std::memset(matrix->codes(), kInt8Offset, matrix->code_bytes_);
   int64_t first_row = 0;
@@ -45,11 +44,8 @@ absl::StatusOr<std::unique_ptr<Matrix>> Int8Matrix::Pack(const MatrixSource& sou
 
 absl::Status Int8Matrix::PackPart(const MatrixSource& source, size_t index, int64_t first_row,
                                   ThreadPool* pool) {
-  HostMemory weights;
-  const bool keeps_weights = format_.scheme.has_fp16_weight;
-  GANTRY_ASSIGN_OR_RETURN(
-      const PackedTensor tensor,
-      ReadPackedPart(source, index, ForEachOn(pool), keeps_weights ? &weights : nullptr));
+  GANTRY_ASSIGN_OR_RETURN(const PackedTensor tensor,
+                          ReadPackedPart(source, index, ForEachOn(pool)));
   std::copy(tensor.absmax.begin(), tensor.absmax.end(), scb() + first_row);
   ForEachOn(pool)(tensor.rows, [&](int64_t i) {
     const int64_t row = first_row + i;
@@ -60,27 +56,17 @@ absl::Status Int8Matrix::PackPart(const MatrixSource& source, size_t index, int6
       to[k / kInt8Group * kInt8Group * kPanel + k % kInt8Group] =
           static_cast<uint8_t>(from[k] + kInt8Offset);
     }
-    if (!keeps_weights) return;
-    uint16_t* half = copy() + row / kPanel * cols_ * kPanel + lane;
-    for (int64_t k = 0; k < cols_; ++k) {
-      half[k * kPanel] = FloatToF16(weights.floats()[i * cols_ + k]);
-    }
   });
   return absl::OkStatus();
 }
 
-size_t Int8Matrix::Bytes(const MatrixFormat& format, int64_t rows, int64_t cols) {
+size_t Int8Matrix::Bytes(int64_t rows, int64_t cols) {
   const int64_t padded_rows = CountPanels(rows) * kPanel;
   const int64_t padded_cols = (cols + kInt8Group - 1) / kInt8Group * kInt8Group;
-  return padded_rows * (padded_cols + sizeof(float) +
-                        (format.scheme.has_fp16_weight ? cols * sizeof(uint16_t) : 0));
+  return padded_rows * (padded_cols + sizeof(float));
 }
 
 void Int8Matrix::Column(const Isa& isa, int64_t panel, int64_t k, float* out) const {
-  if (format_.scheme.has_fp16_weight) {
-    isa.widen(Rounding::kF16, copy() + (panel * cols_ + k) * kPanel, kPanel, out);
-    return;
-  }
   const uint8_t* group = this->panel(panel) + k / kInt8Group * kInt8Group * kPanel;
   isa.int8_column(group, static_cast<int>(k % kInt8Group), scb(panel), out);
 }

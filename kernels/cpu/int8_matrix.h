@@ -11,11 +11,11 @@ namespace gantry {
 
 // Weights of LLM.int8() in panels of 32 rows and groups of 4 columns, for products of bytes: code +
 // 128 as [panels, groups, 32, 4], what is beyond rows and columns being 128; the absmax of each
-// row; if a 16-bit copy stays, [panels, cols, 32] of fp16.
+// row.
 class Int8Matrix : public Matrix {
  public:
   static absl::StatusOr<std::unique_ptr<Matrix>> Pack(const MatrixSource& source, ThreadPool* pool);
-  static size_t Bytes(const MatrixFormat& format, int64_t rows, int64_t cols);
+  static size_t Bytes(int64_t rows, int64_t cols);
 
   size_t bytes() const override { return memory_.bytes(); }
   int64_t groups() const { return (cols_ + kInt8Group - 1) / kInt8Group; }
@@ -32,9 +32,6 @@ class Int8Matrix : public Matrix {
                         ThreadPool* pool);
   uint8_t* codes() const { return static_cast<uint8_t*>(memory_.data()); }
   float* scb() const { return reinterpret_cast<float*>(codes() + code_bytes_); }
-  uint16_t* copy() const {
-    return reinterpret_cast<uint16_t*>(scb() + CountPanels(rows_) * kPanel);
-  }
 
   size_t code_bytes_ = 0;
   HostMemory memory_;

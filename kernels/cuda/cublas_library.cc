@@ -23,6 +23,12 @@ struct Library {
                             const void*, const void*, cudaDataType, int, const void*, cudaDataType,
                             int, const void*, void*, cudaDataType, int, cublasComputeType_t,
                             cublasGemmAlgo_t) = nullptr;
+  cublasStatus_t (*gemm_strided_batched_ex)(cublasHandle_t, cublasOperation_t, cublasOperation_t,
+                                            int, int, int, const void*, const void*, cudaDataType,
+                                            int, long long, const void*, cudaDataType, int,
+                                            long long, const void*, void*, cudaDataType, int,
+                                            long long, int, cublasComputeType_t,
+                                            cublasGemmAlgo_t) = nullptr;
 };
 
 template <typename Function>
@@ -42,6 +48,7 @@ Library Open() {
     Find(handle, "cublasCreate_v2", &l.create, &l.error);
     Find(handle, "cublasDestroy_v2", &l.destroy, &l.error);
     Find(handle, "cublasGemmEx", &l.gemm_ex, &l.error);
+    Find(handle, "cublasGemmStridedBatchedEx", &l.gemm_strided_batched_ex, &l.error);
     Find(handle, "cublasGetStatusString", &l.get_status_string, &l.error);
     Find(handle, "cublasSetMathMode", &l.set_math_mode, &l.error);
     Find(handle, "cublasSetStream_v2", &l.set_stream, &l.error);
@@ -100,4 +107,17 @@ cublasStatus_t cublasGemmEx(cublasHandle_t handle, cublasOperation_t a_op, cubla
                             cublasGemmAlgo_t algorithm) {
   return TheLibrary().gemm_ex(handle, a_op, b_op, m, n, k, alpha, a, a_type, a_leading, b, b_type,
                               b_leading, beta, c, c_type, c_leading, compute, algorithm);
+}
+
+cublasStatus_t cublasGemmStridedBatchedEx(cublasHandle_t handle, cublasOperation_t a_op,
+                                          cublasOperation_t b_op, int m, int n, int k,
+                                          const void* alpha, const void* a, cudaDataType a_type,
+                                          int a_leading, long long a_stride, const void* b,
+                                          cudaDataType b_type, int b_leading, long long b_stride,
+                                          const void* beta, void* c, cudaDataType c_type,
+                                          int c_leading, long long c_stride, int count,
+                                          cublasComputeType_t compute, cublasGemmAlgo_t algorithm) {
+  return TheLibrary().gemm_strided_batched_ex(
+      handle, a_op, b_op, m, n, k, alpha, a, a_type, a_leading, a_stride, b, b_type, b_leading,
+      b_stride, beta, c, c_type, c_leading, c_stride, count, compute, algorithm);
 }

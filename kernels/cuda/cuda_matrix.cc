@@ -49,7 +49,7 @@ size_t CudaMatrixBytes(const MatrixFormat& format, int64_t rows, int64_t cols, b
     case Scheme::kBf16:
       return count * CudaTypeSize(CudaTypeOf(scheme.scheme));
     case Scheme::kInt8:
-      return count + rows * sizeof(float) + (scheme.has_fp16_weight ? 2 * count : 0);
+      return count + rows * sizeof(float);
     case Scheme::kNf4:
     case Scheme::kFp4:
       break;

@@ -140,36 +140,21 @@ class CudaPacker {
     weights.scb = scb->as<float>();
     weights.rows = static_cast<int>(source_.rows);
     weights.cols = static_cast<int>(cols);
-    if (scheme().has_fp16_weight) {
-      GANTRY_ASSIGN_OR_RETURN(CudaBuffer* const values, Keep(count * sizeof(half)));
-      weights.values = values->as<half>();
-    }
     int64_t part_row = 0;
     for (const MatrixPart& part : source_.parts) {
       int8_t* const part_codes = weights.codes + part_row * cols;
       float* const part_scb = weights.scb + part_row;
-      half* const values = weights.values == nullptr ? nullptr : weights.values + part_row * cols;
       if (part.read_packed != nullptr) {
         GANTRY_ASSIGN_OR_RETURN(const PackedTensor tensor, ReadPacked(part));
         GANTRY_RETURN_IF_ERROR(Upload(tensor.codes.data(), tensor.codes.size(), part_codes));
         GANTRY_RETURN_IF_ERROR(Upload(tensor.absmax.data(), part.rows * sizeof(float), part_scb));
-        if (values != nullptr) {
-          GANTRY_RETURN_IF_CUDA_ERROR(LaunchDequantiseInt8(part_codes, part_scb, cols, 0, part.rows,
-                                                           CudaType::kHalf, values, stream_),
-                                      "packing a weight");
-        }
       } else {
-        GANTRY_RETURN_IF_ERROR(ForPieces(
-            part, 1,
-            [&](int64_t first, int64_t rows, CudaType from, const void* piece) -> absl::Status {
-              GANTRY_RETURN_IF_CUDA_ERROR(
+        GANTRY_RETURN_IF_ERROR(
+            ForPieces(part, 1, [&](int64_t first, int64_t rows, CudaType from, const void* piece) {
+              return CudaStatus(
                   LaunchQuantiseInt8(from, piece, rows, static_cast<int>(cols),
                                      part_codes + first * cols, part_scb + first, stream_),
                   "quantising a weight");
-              if (values == nullptr) return absl::OkStatus();
-              return CudaStatus(LaunchConvert(from, piece, rows * cols, CudaType::kHalf,
-                                              values + first * cols, stream_),
-                                "packing a weight");
             }));
       }
       part_row += part.rows;

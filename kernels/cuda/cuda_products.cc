@@ -11,6 +11,7 @@
 #include "kernels/cuda/finish.h"
 #include "kernels/cuda/four_bit.h"
 #include "kernels/cuda/int8.h"
+#include "kernels/cuda/int8_slab.h"
 #include "kernels/cuda/norm.h"
 
 namespace gantry {
@@ -121,7 +122,13 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
   GANTRY_RETURN_IF_ERROR(Grow(tokens * needs_.slab_rows * sizeof(float), &sums_, &moved));
   if (needs_.int8_cols > 0) {
     const size_t count = tokens * needs_.int8_cols;
-    GANTRY_RETURN_IF_ERROR(Grow(tokens * kInt8SlabRows * sizeof(float), &extra_, &moved));
+    GANTRY_RETURN_IF_ERROR(Grow(tokens * needs_.slab_rows * sizeof(float), &extra_, &moved));
+    const size_t few = kInt8FewColumns * sizeof(half);
+    GANTRY_RETURN_IF_ERROR(Grow(tokens * few, &few_values_, &moved));
+    GANTRY_RETURN_IF_ERROR(Grow(needs_.slab_rows * few, &few_weights_, &moved));
+    GANTRY_RETURN_IF_ERROR(Grow(tokens * sizeof(int32_t), &token_counts_, &moved));
+    const size_t of_token = kInt8TokenOutliers * sizeof(uint32_t);
+    GANTRY_RETURN_IF_ERROR(Grow(tokens * of_token, &token_outliers_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count, &int8_codes_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(count * sizeof(half), &int8_values_, &moved));
     GANTRY_RETURN_IF_ERROR(Grow(tokens * sizeof(float), &int8_absmax_, &moved));
@@ -139,8 +146,9 @@ absl::StatusOr<bool> CudaProducts::Reserve(int64_t tokens, CudaType type) {
 size_t CudaProducts::scratch_bytes() const {
   size_t bytes = cublas_workspace_->bytes();
   for (const std::unique_ptr<CudaBuffer>* buffer :
-       {&normalised_, &converted_, &slab_, &sums_, &extra_, &int8_codes_, &int8_values_,
-        &int8_absmax_, &int8_columns_}) {
+       {&normalised_, &converted_, &slab_, &sums_, &extra_, &few_values_, &few_weights_,
+        &token_counts_, &token_outliers_, &int8_codes_, &int8_values_, &int8_absmax_,
+        &int8_columns_}) {
     if (*buffer != nullptr) bytes += (*buffer)->bytes();
   }
   return bytes;
@@ -220,7 +228,11 @@ absl::Status CudaProducts::RunInt8Once(const CudaMatrix& weight, const CudaProdu
   x.absmax = int8_absmax_->as<float>();
   x.values = int8_values_->as<half>();
   PlaceInt8Lists(int8_columns_->as<int32_t>(), kInt8MaxTokens, reserved_int8_cols_, &x);
-  const CudaInt8Lists lists = !few                ? CudaInt8Lists::kAscending
+  if (!few && Int8MultipliesEachToken(product.cols, device_)) {
+    x.token_counts = token_counts_->as<int32_t>();
+    x.token_outliers = token_outliers_->as<uint32_t>();
+  }
+  const CudaInt8Lists lists = !few                ? CudaInt8Lists::kManyTokens
                               : options.per_batch ? CudaInt8Lists::kAllTokens
                                                   : CudaInt8Lists::kEachToken;
   GANTRY_RETURN_IF_CUDA_ERROR(
@@ -235,47 +247,49 @@ absl::Status CudaProducts::RunInt8Once(const CudaMatrix& weight, const CudaProdu
   // Slabs of rows, the same of both halves of a gate.
   const int64_t height = gated ? product.rows / 2 : product.rows;
   const int64_t most = gated ? SlabRows(weight) / 2 : SlabRows(weight);
+  CudaInt8Slab slab = {weight.int8(), x, options, product};
   int32_t* const sums = sums_->as<int32_t>();
-  float* const extra = extra_->as<float>();
+  slab.sums = sums;
+  slab.few_values = few_values_->as<half>();
+  slab.few_weights = few_weights_->as<half>();
+  slab.extra = extra_->as<float>();
   for (int64_t first = 0; first < height; first += most) {
     const int64_t rows = std::min(most, height - first);
-    const int64_t stride = gated ? 2 * rows : rows;
-    for (int half = 0; half < (gated ? 2 : 1); ++half) {
-      const int8_t* const codes = weight.int8().codes + (first + half * height) * product.cols;
-      GANTRY_RETURN_IF_ERROR(MultiplyInt8(codes, rows, x.codes, product.tokens, product.cols,
-                                          sums + half * rows, stride));
-      GANTRY_RETURN_IF_CUDA_ERROR(
-          Int8Outliers(weight.int8(), x, options, product.tokens,
-                       static_cast<int>(first + half * height), static_cast<int>(rows),
-                       extra + half * rows, static_cast<int>(stride), device_.compute_capability,
-                       stream_),
-          "an int8 product");
-    }
-    GANTRY_RETURN_IF_CUDA_ERROR(
-        Int8Finish(weight.int8(), x, options, product, sums, extra, static_cast<int>(first),
-                   static_cast<int>(stride), stream_),
-        "an int8 product");
+    slab.first_row = static_cast<int>(first);
+    slab.row_count = static_cast<int>(gated ? 2 * rows : rows);
+    const int8_t* const codes = weight.int8().codes + first * product.cols;
+    GANTRY_RETURN_IF_ERROR(
+        MultiplyInt8(codes, rows, gated ? height : 0, x.codes, product.tokens, product.cols, sums));
+    GANTRY_RETURN_IF_CUDA_ERROR(Int8Outliers(slab, device_, stream_), "an int8 product's outliers");
+    GANTRY_RETURN_IF_CUDA_ERROR(Int8Finish(slab, stream_), "an int8 product");
   }
   return absl::OkStatus();
 }
 
-absl::Status CudaProducts::MultiplyInt8(const int8_t* weight, int64_t rows, const int8_t* x,
-                                        int64_t tokens, int64_t cols, int32_t* sums,
-                                        int64_t stride) {
+absl::Status CudaProducts::MultiplyInt8(const int8_t* weight, int64_t rows, int64_t apart,
+                                        const int8_t* x, int64_t tokens, int64_t cols,
+                                        int32_t* sums) {
+  const int count = apart > 0 ? 2 : 1;
+  const int64_t stride = count * rows;
   // What cuBLAS wants of an int8 product.
-  if (cols % 16 != 0 || rows % 4 != 0 || stride % 4 != 0) {
-    return CudaStatus(Int8Sums(weight, static_cast<int>(rows), x, static_cast<int>(tokens),
-                               static_cast<int>(cols), sums, static_cast<int>(stride), stream_),
-                      "an int8 product");
+  if (cols % 16 != 0 || rows % 4 != 0) {
+    for (int i = 0; i < count; ++i) {
+      GANTRY_RETURN_IF_CUDA_ERROR(
+          Int8Sums(weight + i * apart * cols, static_cast<int>(rows), x, static_cast<int>(tokens),
+                   static_cast<int>(cols), sums + i * rows, static_cast<int>(stride), stream_),
+          "an int8 product");
+    }
+    return absl::OkStatus();
   }
   const int32_t one = 1;
   const int32_t zero = 0;
   return CublasStatus(
-      cublasGemmEx(cublas_, CUBLAS_OP_T, CUBLAS_OP_N, static_cast<int>(rows),
-                   static_cast<int>(tokens), static_cast<int>(cols), &one, weight, CUDA_R_8I,
-                   static_cast<int>(cols), x, CUDA_R_8I, static_cast<int>(cols), &zero, sums,
-                   CUDA_R_32I, static_cast<int>(stride), CUBLAS_COMPUTE_32I, CUBLAS_GEMM_DEFAULT),
-      absl::StrCat("an int8 product of [", tokens, ", ", cols, "] with ", rows, " rows"));
+      cublasGemmStridedBatchedEx(
+          cublas_, CUBLAS_OP_T, CUBLAS_OP_N, static_cast<int>(rows), static_cast<int>(tokens),
+          static_cast<int>(cols), &one, weight, CUDA_R_8I, static_cast<int>(cols), apart * cols, x,
+          CUDA_R_8I, static_cast<int>(cols), 0, &zero, sums, CUDA_R_32I, static_cast<int>(stride),
+          rows, count, CUBLAS_COMPUTE_32I, CUBLAS_GEMM_DEFAULT),
+      absl::StrCat("an int8 product of [", tokens, ", ", cols, "] with ", stride, " rows"));
 }
 
 absl::Status CudaProducts::Multiply(CudaType type, const void* weight, int64_t rows, const void* x,

@@ -51,8 +51,10 @@ class CudaProducts {
   absl::Status Multiply(CudaType type, const void* weight, int64_t rows, const void* x,
                         int64_t tokens, int64_t cols, CudaType y_type, void* y, int64_t y_stride,
                         bool add);
-  absl::Status MultiplyInt8(const int8_t* weight, int64_t rows, const int8_t* x, int64_t tokens,
-                            int64_t cols, int32_t* sums, int64_t stride);
+  // sums [tokens, rows] = x W^T for rows of W; with `apart` [tokens, 2 * rows], as many rows that
+  // begin so many after those being the second half.
+  absl::Status MultiplyInt8(const int8_t* weight, int64_t rows, int64_t apart, const int8_t* x,
+                            int64_t tokens, int64_t cols, int32_t* sums);
   // Rows [first, first + rows) of the weight in its compute type: where they are, or in `to`.
   absl::StatusOr<const void*> SlabValues(const CudaMatrix& weight, int64_t first, int64_t rows,
                                          void* to);
@@ -77,7 +79,11 @@ class CudaProducts {
   std::unique_ptr<CudaBuffer> converted_;   // the same
   std::unique_ptr<CudaBuffer> slab_;
   std::unique_ptr<CudaBuffer> sums_;
-  std::unique_ptr<CudaBuffer> extra_;  // outliers' part of int8 slabs
+  std::unique_ptr<CudaBuffer> extra_;  // this and the next four: outliers of int8 slabs
+  std::unique_ptr<CudaBuffer> few_values_;
+  std::unique_ptr<CudaBuffer> few_weights_;
+  std::unique_ptr<CudaBuffer> token_counts_;
+  std::unique_ptr<CudaBuffer> token_outliers_;
   std::unique_ptr<CudaBuffer> int8_codes_;
   std::unique_ptr<CudaBuffer> int8_values_;
   std::unique_ptr<CudaBuffer> int8_absmax_;

@@ -1,6 +1,5 @@
 #include "kernels/cuda/dequantise.h"
 
-#include "base/quantisation_constants.h"
 #include "kernels/cuda/four_bit_codes.cuh"
 #include "kernels/cuda/numbers.cuh"
 #include "kernels/cuda/pdl.cuh"
@@ -54,27 +53,6 @@ __global__ void FourBitKernel(FourBitTensor tensor, int64_t begin, int64_t end, 
   StoreWithin(eight, at, begin, end, out);
 }
 
-template <typename T>
-__global__ void Int8Kernel(const int8_t* codes, const float* scb, int64_t cols, int64_t begin,
-                           int64_t end, T* out) {
-  GridDependencyWait();
-  const int64_t at = (begin / 8 + static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x) * 8;
-  if (at >= end) return;
-  int64_t row = at / cols;
-  int64_t col = at - row * cols;
-  float eight[8];
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const bool within = at + i >= begin && at + i < end;
-    eight[i] = within ? __fmul_rn(__fmul_rn(codes[at + i], scb[row]), kInt8WeightUnit) : 0;
-    if (++col == cols) {
-      col = 0;
-      ++row;
-    }
-  }
-  StoreWithin(eight, at, begin, end, out);
-}
-
 unsigned BlocksFor(int64_t begin, int64_t end) {
   const int64_t threads = (end + 7) / 8 - begin / 8;
   return static_cast<unsigned>((threads + kThreads - 1) / kThreads);
@@ -91,18 +69,6 @@ cudaError_t LaunchDequantiseFourBit(const FourBitTensor& tensor, int64_t first, 
     using T = decltype(element);
     return LaunchPdl(FourBitKernel<T>, BlocksFor(begin, end), kThreads, 0, stream, tensor, begin,
                      end, static_cast<T*>(out));
-  });
-}
-
-cudaError_t LaunchDequantiseInt8(const int8_t* codes, const float* scb, int64_t cols, int64_t first,
-                                 int64_t count, CudaType type, void* out, cudaStream_t stream) {
-  if (count == 0) return cudaSuccess;
-  const int64_t begin = first * cols;
-  const int64_t end = begin + count * cols;
-  return DispatchType(type, [&](auto element) {
-    using T = decltype(element);
-    return LaunchPdl(Int8Kernel<T>, BlocksFor(begin, end), kThreads, 0, stream, codes, scb, cols,
-                     begin, end, static_cast<T*>(out));
   });
 }
 

@@ -27,11 +27,6 @@ struct FourBitTensor {
 cudaError_t LaunchDequantiseFourBit(const FourBitTensor& tensor, int64_t first, int64_t count,
                                     CudaType type, void* out, cudaStream_t stream);
 
-// code * SCB * (1 / 127) in fp32, each product rounded, then rounded to `type`.
-// codes: [rows, cols] and scb: [rows] of the whole tensor.
-cudaError_t LaunchDequantiseInt8(const int8_t* codes, const float* scb, int64_t cols, int64_t first,
-                                 int64_t count, CudaType type, void* out, cudaStream_t stream);
-
 }  // namespace gantry
 
 #endif  // GANTRY_KERNELS_CUDA_DEQUANTISE_H_

@@ -1,5 +1,7 @@
+#include "kernels/cuda/epilogue.cuh"
 #include "kernels/cuda/int8.h"
 #include "kernels/cuda/int8_finish.cuh"
+#include "kernels/cuda/int8_outlier.cuh"
 #include "kernels/cuda/loads.cuh"
 #include "kernels/cuda/mma.cuh"
 #include "kernels/cuda/numbers.cuh"
@@ -102,6 +104,10 @@ __device__ void Finish(const Args& args, const int* partials, const float* extra
     const int width = PartialWidth(p.tokens);
     const int* at = partials + (tile * splits * 16 + at_row) * width + token;
     const int stride = 16 * width;
+    const auto element = [&](int row, int sum, int extra_row) {
+      return Int8Element(sum, args.x.absmax[token], args.weights.scb[row], Int8Bias(p.bias, row),
+                         extra_of(extra_row));
+    };
     int sum = 0;
     for (int k = 0; k < splits; ++k) sum += at[k * stride];
     if (gate) {
@@ -110,15 +116,12 @@ __device__ void Finish(const Args& args, const int* partials, const float* extra
       const int row = (first + tile) * 8 + at_row;
       const int half_rows = p.rows / 2;
       static_cast<T*>(p.out)[(int64_t)token * half_rows + row] = GateElement<T>(
-          p.epilogue, Int8Element(args.weights, args.x, p.bias, token, row, sum, extra_of(at_row)),
-          Int8Element(args.weights, args.x, p.bias, token, half_rows + row, up,
-                      extra_of(at_row + 8)));
+          p.epilogue, element(row, sum, at_row), element(half_rows + row, up, at_row + 8));
       continue;
     }
     const int row = (first + tile) * 16 + at_row;
     if (row >= p.rows) continue;
-    StoreElement<T>(p, (int64_t)token * p.rows + row,
-                    Int8Element(args.weights, args.x, p.bias, token, row, sum, extra_of(at_row)));
+    StoreElement<T>(p, (int64_t)token * p.rows + row, element(row, sum, at_row));
   }
 }
 

@@ -48,11 +48,9 @@ absl::StatusOr<std::unique_ptr<Matrix>> ReferenceMatrix::Pack(const MatrixSource
       new ReferenceMatrix(source.format, source.rows, source.cols));
   const TensorScheme& scheme = source.format.scheme;
   const DType stored = StoredType(scheme.scheme);
-  if (!IsQuantised(scheme.scheme) || scheme.has_fp16_weight) {
+  if (!IsQuantised(scheme.scheme)) {
     GANTRY_ASSIGN_OR_RETURN(matrix->values_,
                             HostMemory::Allocate(source.rows * source.cols * DTypeSize(stored)));
-  }
-  if (!IsQuantised(scheme.scheme)) {
     PartReader reader(source);
     std::vector<float> row(source.cols);
     for (int64_t i = 0; i < source.rows; ++i) {
@@ -61,33 +59,18 @@ absl::StatusOr<std::unique_ptr<Matrix>> ReferenceMatrix::Pack(const MatrixSource
     }
     return std::unique_ptr<Matrix>(std::move(matrix));
   }
-  int64_t first_row = 0;
   for (size_t i = 0; i < source.parts.size(); ++i) {
-    GANTRY_RETURN_IF_ERROR(matrix->PackPart(source, i, first_row));
-    first_row += source.parts[i].rows;
+    GANTRY_ASSIGN_OR_RETURN(PackedTensor tensor, ReadPackedPart(source, i, ForEachInTurn));
+    matrix->parts_.push_back(std::move(tensor));
   }
   return std::unique_ptr<Matrix>(std::move(matrix));
-}
-
-absl::Status ReferenceMatrix::PackPart(const MatrixSource& source, size_t index,
-                                       int64_t first_row) {
-  HostMemory weights;
-  const bool keeps_weights = format_.scheme.has_fp16_weight;
-  GANTRY_ASSIGN_OR_RETURN(PackedTensor tensor, ReadPackedPart(source, index, ForEachInTurn,
-                                                              keeps_weights ? &weights : nullptr));
-  if (keeps_weights) {
-    const size_t count = tensor.rows * cols_;
-    Store(DType::kF16, absl::MakeConstSpan(weights.floats(), count), first_row * cols_, &values_);
-  }
-  parts_.push_back(std::move(tensor));
-  return absl::OkStatus();
 }
 
 size_t ReferenceMatrix::Bytes(const MatrixFormat& format, int64_t rows, int64_t cols) {
   const int64_t count = rows * cols;
   const TensorScheme& scheme = format.scheme;
   if (scheme.scheme == Scheme::kInt8) {
-    return count + rows * sizeof(float) + (scheme.has_fp16_weight ? 2 * count : 0);
+    return count + rows * sizeof(float);
   }
   if (!IsFourBit(scheme.scheme)) return count * DTypeSize(StoredType(scheme.scheme));
   const int64_t blocks = count / scheme.block_size + kMostParts;

@@ -28,11 +28,10 @@ class ReferenceMatrix : public Matrix {
 
  private:
   using Matrix::Matrix;
-  absl::Status PackPart(const MatrixSource& source, size_t index, int64_t first_row);
   // The part with row *i, which becomes the row within it.
   const PackedTensor& PartOf(int64_t* i) const;
 
-  HostMemory values_;  // [rows, cols] of fp32, fp16 or bf16; int8: the 16-bit copy, if it stays
+  HostMemory values_;  // [rows, cols] of fp32, fp16 or bf16
   std::vector<PackedTensor> parts_;
 };
 

@@ -182,7 +182,6 @@ TEST_F(MixedEpochPlanTest, EachWorkerIsToldItsSchemes) {
   EXPECT_EQ(weight.name(), "model.layers.0.mlp.down_proj.weight");
   EXPECT_EQ(weight.scheme(), "nf4");
   EXPECT_TRUE(weight.double_quant());
-  EXPECT_FALSE(weight.has_fp16_weight());
   EXPECT_EQ(weight.block_size(), 64);
   const v1::StageAssignment& cpu = requests[0].stages(0);
   ASSERT_THAT(cpu.modules(), SizeIs(4));
@@ -215,7 +214,6 @@ TEST_F(MixedEpochPlanTest, EveryOptionReachesTheWorkers) {
   serving.quantization.load_in_4bit = false;
   serving.quantization.load_in_8bit = true;
   serving.quantization.llm_int8_threshold = 4.5;
-  serving.quantization.llm_int8_has_fp16_weight = true;
   serving.outliers_per_batch = true;
   serving.deterministic = true;
   serving.dtype = DType::kF16;
@@ -223,7 +221,6 @@ TEST_F(MixedEpochPlanTest, EveryOptionReachesTheWorkers) {
   const std::vector<v1::LoadRequest> requests = Requests();
   EXPECT_EQ(Held(requests[1], 1), "int8");
   EXPECT_EQ(Held(requests[1], 0), "fp16");
-  EXPECT_TRUE(requests[1].stages(0).modules(1).weights(0).has_fp16_weight());
   EXPECT_EQ(requests[1].stages(0).modules(1).weights(0).block_size(), 0);
   EXPECT_FALSE(requests[1].stages(0).modules(1).weights(0).double_quant());
   EXPECT_EQ(requests[0].numerics().activation_dtype(), "F16");

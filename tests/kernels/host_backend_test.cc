@@ -29,7 +29,6 @@ TEST_P(HostBackendTest, FormatsThatNobodyHasAreErrors) {
       {{.scheme = {.scheme = Scheme::kInt8, .double_quant = true}}, "absmax"},
       {{.scheme = {.scheme = Scheme::kInt8}, .int8_threshold = -1}, "found -1"},
       {{.scheme = {.scheme = Scheme::kInt8}, .int8_threshold = kNan}, "found nan"},
-      {{.scheme = {.scheme = Scheme::kBf16, .has_fp16_weight = true}}, "16-bit copy"},
   };
   for (const Case& item : cases) {
     EXPECT_THAT(backend_->Pack(SourceOf(item.format, 4, 4, Zeros)),

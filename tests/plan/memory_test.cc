@@ -49,9 +49,8 @@ TEST(MemoryTest, SchemesTakeWhatTheirCodesAndStatisticsDo) {
   EXPECT_EQ(bits({Scheme::kBf16}), 16);
   EXPECT_EQ(bits({Scheme::kFp16}), 16);
   EXPECT_EQ(MatrixBytes(kRows, kCols, {Scheme::kInt8}), kRows * kCols + 4 * kRows);
-  EXPECT_EQ(MatrixBytes(kRows, kCols, {Scheme::kInt8, false, true}), 3 * kRows * kCols + 4 * kRows);
   EXPECT_NEAR(bits({Scheme::kNf4}), 4.5, 0.001);
-  EXPECT_NEAR(bits({Scheme::kFp4, false, false, 128}), 4.25, 0.001);
+  EXPECT_NEAR(bits({Scheme::kFp4, false, 128}), 4.25, 0.001);
   EXPECT_NEAR(bits({Scheme::kNf4, true}), 4.127, 0.001);
 }
 

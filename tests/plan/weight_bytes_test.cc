@@ -120,13 +120,12 @@ TEST(WeightBytesTest, BytesAsTheyAreStored) {
 TEST(WeightBytesTest, OneTensorInEveryScheme) {
   const TreeTensor weight{"weight", {96, 70}, 96 * 70};
   const auto bytes = [&](Scheme scheme, bool flag, uint64_t allocation = 1) {
-    return TensorBytes(weight, TensorScheme{scheme, flag, flag, 64}, allocation);
+    return TensorBytes(weight, TensorScheme{scheme, flag, 64}, allocation);
   };
   EXPECT_EQ(bytes(Scheme::kFp32, false), 26880);
   EXPECT_EQ(bytes(Scheme::kFp16, false), 13440);
   EXPECT_EQ(bytes(Scheme::kBf16, false), 13440);
   EXPECT_EQ(bytes(Scheme::kInt8, false), 6720 + 96 * 4);
-  EXPECT_EQ(bytes(Scheme::kInt8, true), 6720 + 96 * 4 + 13440);
   // 105 blocks, the last of them full.
   EXPECT_EQ(bytes(Scheme::kNf4, false), 3360 + 105 * 4 + 64);
   EXPECT_EQ(bytes(Scheme::kFp4, true), 3360 + 105 + 4 + 1024 + 4 + 64);
@@ -134,7 +133,7 @@ TEST(WeightBytesTest, OneTensorInEveryScheme) {
   EXPECT_EQ(bytes(Scheme::kFp32, false, 512), 27136);
   // An odd count takes half a byte more, and a short block an absmax of its own.
   const TreeTensor odd{"weight", {5, 13}, 65};
-  EXPECT_EQ(TensorBytes(odd, TensorScheme{Scheme::kNf4, false, false, 64}, 1), 33 + 8 + 64);
+  EXPECT_EQ(TensorBytes(odd, TensorScheme{Scheme::kNf4, false, 64}, 1), 33 + 8 + 64);
 }
 
 TEST(WeightBytesTest, ACpuHoldsFp32OrWhatIsAsked) {

@@ -48,14 +48,13 @@ TEST(ModuleFormatTest, EachMatrixHasItsOwn) {
   v1::WeightAssignment& o = *module.mutable_weights(3);
   o.set_scheme("int8");
   o.set_double_quant(false);
-  o.set_has_fp16_weight(true);
   GANTRY_ASSERT_OK_AND_ASSIGN(const ModuleFormat format,
                               ParseModuleFormat(module, Layer(), numerics));
   const MatrixFormat nf4 = {.scheme = {.scheme = Scheme::kNf4, .double_quant = true},
                             .compute_dtype = DType::kBF16};
   EXPECT_EQ(format.qkv, nf4);
   EXPECT_EQ(format.gate_up, nf4);
-  EXPECT_EQ(format.o, (MatrixFormat{.scheme = {.scheme = Scheme::kInt8, .has_fp16_weight = true},
+  EXPECT_EQ(format.o, (MatrixFormat{.scheme = {.scheme = Scheme::kInt8},
                                     .int8_threshold = 4,
                                     .outliers_per_batch = true}));
   // What it does not have is as for any numerics, so that it is kept when they change.
@@ -122,9 +121,6 @@ INSTANTIATE_TEST_SUITE_P(
         BadAssignment{"DoubleQuantOfInt8",
                       [](auto* m) { m->mutable_weights(3)->set_scheme("int8"); },
                       "weights.double_quant"},
-        BadAssignment{"Fp16WeightOf4Bit",
-                      [](auto* m) { m->mutable_weights(3)->set_has_fp16_weight(true); },
-                      "weights.has_fp16_weight"},
         BadAssignment{"PartsOfOneProduct",
                       [](auto* m) { m->mutable_weights(1)->set_double_quant(false); },
                       "k_proj.weight: expected that of model.layers.0.self_attn.q_proj.weight, nf4 "

@@ -127,19 +127,11 @@ TEST_P(StageSchemesTest, LastLogitsAreWithinTolerance) {
   const std::vector<Case> cases = Cases();
   TestPipeline pipeline = Demo(run_, backend_);
   constexpr size_t kPrompts = 4;
-  double error_to_fp32 = 0;
-  double reference_to_fp32 = 0;
   for (size_t i = 0; i < kPrompts; ++i) {
-    const std::string which = ".logits." + std::to_string(i);
-    const std::vector<float> expected = file.Floats(run_.reference + which);
-    const std::vector<float> fp32 = file.Floats("float32" + which);
+    const std::vector<float> expected =
+        file.Floats(run_.reference + (".logits." + std::to_string(i)));
     const std::vector<float> actual = LastLogits(pipeline, cases[i].prompt, expected.size());
     EXPECT_LE(RelativeError(actual, expected), run_.tolerance) << "prompt " << i;
-    error_to_fp32 += RelativeError(actual, fp32) / kPrompts;
-    reference_to_fp32 += RelativeError(expected, fp32) / kPrompts;
-  }
-  if (run_.layers.scheme.scheme == Scheme::kInt8) {
-    EXPECT_LE(error_to_fp32, 1.2 * reference_to_fp32);
   }
 }
 
@@ -164,6 +156,46 @@ TEST_P(StageSchemesTest, GreedyTokensAreTransformers) {
 
 INSTANTIATE_TEST_SUITE_P(Demo, StageSchemesTest,
                          ::testing::Combine(::testing::ValuesIn(kRuns),
+                                            ::testing::ValuesIn(kBackends)),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param).name) + "_" +
+                                  std::get<1>(info.param);
+                         });
+
+std::vector<DemoRun> Int8Runs() {
+  std::vector<DemoRun> runs;
+  for (const DemoRun& run : kRuns) {
+    if (run.layers.scheme.scheme == Scheme::kInt8) runs.push_back(run);
+  }
+  return runs;
+}
+
+// Over all rows of all prompts with their answers: an activation that moves by one bit moves codes,
+// and those the logits, by so much that the error over the last rows of four prompts varies by 15 %
+// of itself, and over these by 2 %. What transformers' own errors are int8_errors.py says.
+class StageInt8Test : public StageSchemesTest {};
+TEST_P(StageInt8Test, ErrorAgainstFp32IsThatOfTransformers) {
+  const Json errors = ReadJsonFile(RepositoryPath("tests/testdata/demo/int8_errors.json")).value();
+  const std::vector<double> own = errors[run_.reference].get<std::vector<double>>();
+  std::vector<Case> cases = Cases();
+  if (backend_ == "reference") cases.resize(6);
+  TestPipeline fp32 = Demo(kRuns[0], backend_);
+  TestPipeline int8 = Demo(run_, backend_);
+  double error = 0;
+  double expected = 0;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    std::vector<int32_t> tokens = cases[i].prompt;
+    tokens.insert(tokens.end(), cases[i].greedy.begin(), cases[i].greedy.end());
+    error += RelativeError(int8.Observe(tokens, tokens.size()).at("lm_head"),
+                           fp32.Observe(tokens, tokens.size()).at("lm_head"));
+    expected += own[i];
+  }
+  RecordProperty("times_transformers", std::to_string(error / expected));
+  EXPECT_LE(error, 1.2 * expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Demo, StageInt8Test,
+                         ::testing::Combine(::testing::ValuesIn(Int8Runs()),
                                             ::testing::ValuesIn(kBackends)),
                          [](const auto& info) {
                            return std::string(std::get<0>(info.param).name) + "_" +

@@ -120,19 +120,6 @@ TEST(CheckpointSourceTest, BlocksThatNoFlagAsksForAreNotAdvised) {
                              Not(HasSubstr("ask for that one")))));
 }
 
-TEST(CheckpointSourceTest, A16BitCopyIsMadeOfTheInt8Codes) {
-  GANTRY_ASSERT_OK_AND_ASSIGN(const auto checkpoint, Checkpoint::Open(Quantised("int8")));
-  const std::unique_ptr<WeightSource> source = MakeCheckpointSource(checkpoint.get());
-  GANTRY_ASSERT_OK_AND_ASSIGN(
-      const MatrixPart part,
-      source->Part(kWeight, {.scheme = Scheme::kInt8, .has_fp16_weight = true}));
-  ASSERT_NE(part.read_packed, nullptr);
-  GANTRY_ASSERT_OK_AND_ASSIGN(const PackedTensor read, part.read_packed());
-  GANTRY_ASSERT_OK_AND_ASSIGN(const PackedTensor stored, checkpoint->ReadPacked(kWeight.name));
-  EXPECT_EQ(read.codes, stored.codes);
-  EXPECT_EQ(read.absmax, stored.absmax);
-}
-
 TEST(CheckpointSourceTest, ProgressCountsTheBytesOfTheFiles) {
   for (const char* name : {"int8", "nf4-dq-bf16", "nf4-fp32"}) {
     GANTRY_ASSERT_OK_AND_ASSIGN(const auto checkpoint, Checkpoint::Open(Quantised(name)));

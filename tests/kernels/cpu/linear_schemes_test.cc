@@ -12,14 +12,14 @@ using ::testing::HasSubstr;
 
 MatrixFormat FourBit(Scheme scheme, bool double_quant, DType compute, int64_t block_size = 64) {
   MatrixFormat format;
-  format.scheme = {scheme, double_quant, false, block_size};
+  format.scheme = {scheme, double_quant, block_size};
   format.compute_dtype = compute;
   return format;
 }
 
-MatrixFormat Int8(float threshold, bool outliers_per_batch = false, bool has_fp16_weight = false) {
+MatrixFormat Int8(float threshold, bool outliers_per_batch = false) {
   MatrixFormat format;
-  format.scheme = {Scheme::kInt8, false, has_fp16_weight};
+  format.scheme.scheme = Scheme::kInt8;
   format.int8_threshold = threshold;
   format.outliers_per_batch = outliers_per_batch;
   return format;
@@ -39,7 +39,6 @@ std::vector<MatrixFormat> Formats() {
   }
   for (const float threshold : {0.0f, 0.7f, 6.0f}) formats.push_back(Int8(threshold));
   formats.push_back(Int8(6, /*outliers_per_batch=*/true));
-  formats.push_back(Int8(6, false, /*has_fp16_weight=*/true));
   return formats;
 }
 

@@ -23,6 +23,9 @@ struct Case {
   Epilogue epilogue = Epilogue::kNone;
   bool float_out = false;
   bool deterministic = false;
+  // Outliers of each token in columns of its own, and columns that are outliers of every token.
+  int64_t own_outliers = 0;
+  int64_t outlier_columns = 0;
 
   int64_t rows() const {
     int64_t rows = 0;
@@ -31,12 +34,13 @@ struct Case {
   }
   bool gated() const { return epilogue != Epilogue::kNone && epilogue != Epilogue::kAddTo; }
   std::string ToString() const {
-    return absl::StrCat(SchemeName(format.scheme.scheme), format.scheme.double_quant ? "-dq" : "",
-                        "/", format.scheme.block_size, " compute ", DTypeName(format.compute_dtype),
-                        " activations ", DTypeName(activations), " ", rows(), "x", cols, " in ",
-                        parts.size(), ", tokens ", tokens, norm ? ", norm" : "",
-                        bias ? ", bias" : "", ", epilogue ", static_cast<int>(epilogue),
-                        float_out ? ", float out" : "", deterministic ? ", deterministic" : "");
+    return absl::StrCat(
+        SchemeName(format.scheme.scheme), format.scheme.double_quant ? "-dq" : "", "/",
+        format.scheme.block_size, " compute ", DTypeName(format.compute_dtype), " activations ",
+        DTypeName(activations), " ", rows(), "x", cols, " in ", parts.size(), ", tokens ", tokens,
+        norm ? ", norm" : "", bias ? ", bias" : "", ", epilogue ", static_cast<int>(epilogue),
+        float_out ? ", float out" : "", deterministic ? ", deterministic" : "", ", outliers ",
+        own_outliers, " and ", outlier_columns, format.outliers_per_batch ? " per batch" : "");
   }
 };
 
@@ -51,6 +55,12 @@ Inputs MakeInputs(const Case& c) {
   // Some outliers, in some columns.
   for (int64_t token = 0; token < c.tokens; token += 3) {
     inputs.x[token * c.cols + (5 * token + 7) % c.cols] = token % 2 == 0 ? 9.0f : -12.5f;
+  }
+  for (int64_t token = 0; token < c.tokens; ++token) {
+    for (int64_t i = 0; i < c.own_outliers + c.outlier_columns; ++i) {
+      const int64_t place = i < c.own_outliers ? (token + 1) * 7919 + i * 131 : i * 17;
+      inputs.x[token * c.cols + place % c.cols] = (i + token) % 2 == 0 ? 6.5f : -8.0f;
+    }
   }
   for (float value : RandomFloats(c.cols, 0.1f)) inputs.norm.push_back(1 + value);
   inputs.bias = RandomFloats(c.rows());
@@ -121,10 +131,6 @@ std::vector<MatrixFormat> Formats(DType compute) {
       formats.push_back(format);
     }
   }
-  MatrixFormat with_values;
-  with_values.scheme.scheme = Scheme::kInt8;
-  with_values.scheme.has_fp16_weight = true;
-  formats.push_back(with_values);
   for (const Scheme scheme : {Scheme::kFp32, Scheme::kFp16, Scheme::kBf16}) {
     MatrixFormat format;
     format.scheme.scheme = scheme;
@@ -191,6 +197,57 @@ TEST_F(CudaLinearTest, OddShapes) {
         Check(c);
       }
     }
+  }
+}
+
+// Each way that outliers of many tokens are multiplied.
+TEST_F(CudaLinearTest, OutliersOfManyTokens) {
+  struct Outliers {
+    int64_t own, columns;
+  };
+  struct Shape {
+    std::vector<int64_t> parts;
+    int64_t cols;
+    Epilogue epilogue;
+  };
+  const std::vector<Shape> shapes = {{{96, 200}, 1024, Epilogue::kAddTo},
+                                     {{160, 160}, 1024, Epilogue::kSiluGate},
+                                     {{37}, 1001, Epilogue::kNone},
+                                     {{6, 6}, 1000, Epilogue::kGeluGate}};
+  for (const auto& [own, columns] : std::vector<Outliers>{{0, 0}, {0, 40}, {5, 3}, {200, 0}}) {
+    for (const bool per_batch : {false, true}) {
+      for (const DType activations : {DType::kF32, DType::kF16, DType::kBF16}) {
+        for (const Shape& shape : shapes) {
+          Case c;
+          c.format.scheme.scheme = Scheme::kInt8;
+          c.format.outliers_per_batch = per_batch;
+          c.activations = activations;
+          c.parts = shape.parts;
+          c.cols = shape.cols;
+          c.tokens = 150;
+          c.bias = true;
+          c.epilogue = shape.epilogue;
+          c.float_out = shape.epilogue == Epilogue::kNone;
+          c.own_outliers = own;
+          c.outlier_columns = columns;
+          Check(c);
+        }
+      }
+    }
+  }
+}
+
+// Of which shared memory holds two rows instead of four, or none.
+TEST_F(CudaLinearTest, OutliersOfManyTokensInManyColumns) {
+  for (const int64_t cols : {30000, 66000}) {
+    Case c;
+    c.format.scheme.scheme = Scheme::kInt8;
+    c.activations = DType::kF16;
+    c.parts = {10};
+    c.cols = cols;
+    c.tokens = 40;
+    c.own_outliers = 20;
+    Check(c);
   }
 }
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -6,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/packed.h"
 #include "kernels/cuda/dequantise.h"
+#include "kernels/cuda/int8.h"
 #include "kernels/cuda/quantise.h"
 #include "tests/kernels/cuda/device_testing.h"
 #include "tests/tensor_file.h"
@@ -228,25 +230,82 @@ TEST_F(QuantiseKernelsTest, DequantiseFourBit) {
   }
 }
 
-TEST_F(QuantiseKernelsTest, DequantiseInt8) {
-  for (CudaType type : kCudaTypes) {
-    for (int cols : {3, 64, 1001}) {
-      const int rows = RandomInt(5, 90);
-      std::vector<int8_t> codes(rows * cols);
-      for (int8_t& code : codes) code = static_cast<int8_t>(RandomInt(-127, 127));
-      const std::vector<float> scb = RandomFloats(rows);
-      std::vector<float> expected;
-      for (int i = 0; i < rows * cols; ++i) {
-        const float product = static_cast<float>(codes[i]) * scb[i / cols];
-        expected.push_back(RoundTo(type, product * 7.874015718698502e-3f));
+// The activations of LLM.int8() of many tokens, on the device.
+struct ManyTokens {
+  ManyTokens(int tokens, int cols)
+      : codes(tokens * cols),
+        absmax(tokens * 4),
+        values(tokens * cols * 2),
+        lists(OnDevice(std::vector<int32_t>(Int8ListInts(1, cols)))),
+        counts(tokens * 4),
+        outliers(tokens * kInt8TokenOutliers * 4) {
+    x.codes = codes.as<int8_t>();
+    x.absmax = absmax.as<float>();
+    x.values = values.as<half>();
+    PlaceInt8Lists(lists.as<int32_t>(), 1, cols, &x);
+    x.token_counts = counts.as<int32_t>();
+    x.token_outliers = outliers.as<uint32_t>();
+  }
+  const DeviceMemory codes, absmax, values, lists, counts, outliers;
+  CudaInt8Activations x;
+};
+
+template <typename T>
+std::vector<T> Ints(const T* from, int count) {
+  std::vector<T> to(count);
+  ExpectCuda(cudaMemcpy(to.data(), from, count * sizeof(T), cudaMemcpyDeviceToHost));
+  return to;
+}
+
+TEST_F(QuantiseKernelsTest, ListsOfOutliersAndHowTheyAreMultiplied) {
+  struct Case {
+    int own, shared;  // outliers of each token in columns of its own, and in those of all
+    bool per_batch;
+    CudaInt8Way way;
+  };
+  const int tokens = 90;
+  const int cols = 1003;
+  const ManyTokens many(tokens, cols);
+  // One after the other in the same memory: each leaves it as it must be.
+  for (const Case& c :
+       {Case{5, 2, false, CudaInt8Way::kEachToken}, Case{0, 0, false, CudaInt8Way::kNone},
+        Case{0, 30, false, CudaInt8Way::kFew}, Case{140, 0, false, CudaInt8Way::kUnion},
+        Case{5, 2, true, CudaInt8Way::kUnion}, Case{0, 30, true, CudaInt8Way::kFew}}) {
+    std::vector<float> x = RandomFloats(tokens * cols);
+    std::set<int32_t> all;
+    std::vector<std::set<int32_t>> of_token(tokens);
+    for (int token = 0; token < tokens; ++token) {
+      for (int i = 0; i < c.own + c.shared; ++i) {
+        const int column = (i < c.own ? token * 137 + i * 7 : i * 29) % cols;
+        x[token * cols + column] = i % 2 == 0 ? 6 : -7.5f;
+        of_token[token].insert(column);
       }
-      const DeviceMemory d_codes = OnDevice(codes), d_scb = OnDevice(scb);
-      const int first = RandomInt(0, rows - 1);
-      const int count = RandomInt(1, rows - first);
-      const DeviceMemory d_out(count * cols * CudaTypeSize(type));
-      ExpectCuda(LaunchDequantiseInt8(d_codes.as<int8_t>(), d_scb.as<float>(), cols, first, count,
-                                      type, d_out.data(), nullptr));
-      ExpectSame(FromDevice(type, d_out), RowsOf(expected, cols, first, count));
+      all.insert(of_token[token].begin(), of_token[token].end());
+    }
+    const DeviceMemory from = OnDevice(x);
+    ExpectCuda(Int8Quantise(CudaType::kFloat, from.data(), nullptr, 0, tokens, cols,
+                            {6, c.per_batch}, CudaInt8Lists::kManyTokens, many.x, nullptr));
+    EXPECT_EQ(Ints(many.x.way, 1)[0], c.way);
+    ASSERT_EQ(Ints(many.x.count, 1)[0], all.size());
+    if (c.way == CudaInt8Way::kFew) {
+      EXPECT_EQ(Ints(many.x.columns, all.size()), std::vector<int32_t>(all.begin(), all.end()));
+    }
+    const std::vector<uint32_t> mask = Ints(many.x.mask, all.empty() ? 0 : (cols + 31) / 32);
+    for (size_t i = 0; i < mask.size() * 32; ++i) {
+      ASSERT_EQ(mask[i / 32] >> i % 32 & 1, all.count(static_cast<int32_t>(i))) << i;
+    }
+    EXPECT_EQ(Ints(many.x.any, 2), (std::vector<int32_t>{0, 0}));
+    EXPECT_EQ(Ints(many.x.flags, (cols + 31) / 32), std::vector<uint32_t>((cols + 31) / 32));
+    if (c.way != CudaInt8Way::kEachToken) continue;
+    const std::vector<int32_t> counts = Ints(many.x.token_counts, tokens);
+    const std::vector<uint32_t> outliers = Ints(many.x.token_outliers, kInt8TokenOutliers * tokens);
+    for (int token = 0; token < tokens; ++token) {
+      ASSERT_EQ(counts[token], of_token[token].size());
+      int i = 0;
+      for (const int32_t column : of_token[token]) {
+        EXPECT_EQ(outliers[i++ * tokens + token],
+                  uint32_t{FloatToF16(x[token * cols + column])} << 16 | column);
+      }
     }
   }
 }
