@@ -74,6 +74,7 @@ Json CountersJson(const v1::Counters& counters) {
               {"requests_cancelled", counters.requests_cancelled()},
               {"requests_rejected", counters.requests_rejected()},
               {"prompt_tokens", counters.prompt_tokens()},
+              {"prompt_tokens_shared", counters.prompt_tokens_shared()},
               {"generated_tokens", counters.generated_tokens()},
               {"steps", counters.steps()},
               {"steps_in_flight", counters.steps_in_flight()},

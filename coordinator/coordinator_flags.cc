@@ -40,6 +40,13 @@ ABSL_FLAG(int64_t, batch, 8,
 ABSL_FLAG(int64_t, block_size, 16, "Tokens in a block of keys and values.");
 ABSL_FLAG(int64_t, max_step_tokens, 512,
           "Tokens a step may have. Longer prompts are computed in chunks.");
+ABSL_FLAG(bool, share_prefixes, true,
+          "Keep the keys and values of prompts, as long as memory is left, for prompts of the same "
+          "client that begin alike.");
+ABSL_FLAG(
+    bool, share_prefixes_across_clients, false,
+    "Also for those of other clients. The time to the first token then shows a client whether "
+    "somebody sent the same prompt before.");
 ABSL_FLAG(double, max_decode_slowdown, 1.6,
           "Where answers are being generated, as many tokens of prompts are computed in a step as "
           "make it take at most so many times as long.");
@@ -139,6 +146,12 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
   options.max_sequences = absl::GetFlag(FLAGS_max_sequences);
   options.max_queue = absl::GetFlag(FLAGS_max_queue);
   options.max_steps_in_flight = absl::GetFlag(FLAGS_max_steps_in_flight);
+  options.share_prefixes = absl::GetFlag(FLAGS_share_prefixes);
+  options.share_prefixes_across_clients = absl::GetFlag(FLAGS_share_prefixes_across_clients);
+  if (options.share_prefixes_across_clients && !options.share_prefixes) {
+    return absl::InvalidArgumentError(
+        "--share_prefixes_across_clients shares nothing with --noshare_prefixes");
+  }
   options.max_decode_slowdown = absl::GetFlag(FLAGS_max_decode_slowdown);
   options.lease = absl::GetFlag(FLAGS_lease);
   options.load_timeout = absl::GetFlag(FLAGS_load_timeout);

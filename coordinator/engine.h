@@ -16,6 +16,7 @@
 #include "coordinator/blocks.h"
 #include "coordinator/chunk_control.h"
 #include "coordinator/client_shares.h"
+#include "coordinator/prefix_cache.h"
 #include "coordinator/request.h"
 #include "coordinator/scheduler.h"
 #include "coordinator/sequence.h"
@@ -38,11 +39,13 @@ struct EngineOptions {
   int block_size = 16;
   int max_step_tokens = 512;
   int max_step_rows = 256;
-  int max_sequences = 256;  // that run
-  int max_queue = 256;      // that wait
+  int max_sequences = 256;      // that run
+  int max_queue = 256;          // that wait
+  int max_steps_in_flight = 0;  // 0: one more than there are stages
   // Prompts may make a step that continues sequences take so many times as long; above 1.
   double max_decode_slowdown = 1.6;
-  int max_steps_in_flight = 0;  // 0: one more than there are stages
+  bool share_prefixes = true;  // blocks of equal beginnings of prompts, of one client
+  bool share_prefixes_across_clients = false;
 };
 
 // Owns the sequences: takes requests, sends steps, reads their results, tells the clients. Not
@@ -100,36 +103,51 @@ class Engine {
 
   absl::Status QueueIsFull() const;
   bool MakeRoomInQueue(const std::string& client);
-  void Measure(const Step& step);
-  SchedulerState Snapshot();
-  bool SendStep();
-  void Start(Sequence* sequence);
-  void Send(v1::StepHeader* header, Step step);
-  void FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice);
-  void ReadResult(const v1::SliceResult& result);
-  void Score(const v1::SliceResult& result, Sequence* sequence);
-  void Restart(Sequence* sequence);
-  void Finish(Sequence* sequence, v1::Finish finish);
-  void Fail(Sequence* sequence, const absl::Status& why);
-  // Forgets the sequence, here and in the stages.
+  void Fail(RequestGroup* group, const absl::Status& why);
+  // Forgets the sequence, here and in the stages, and its request if it was the last of it.
   void Remove(Sequence* sequence);
   void Release(Sequence* sequence);
+  void Restart(Sequence* sequence);
+
+  // engine_steps.cc
+  // `*sequences` is what the plan's indices mean.
+  SchedulerState Snapshot(std::vector<Sequence*>* sequences);
+  // Whether something was done: there may be more to do.
+  bool SendStep();
+  void Start(Sequence* sequence);
+  void FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice);
+  void Charge(const PlannedSlice& planned, Sequence* sequence);
+  void Send(v1::StepHeader* header, Step step);
+  // The block that follows the sequence's prefix, if it is full of tokens that may be shared.
+  std::optional<PrefixCache::Next> NextOfPrefix(const Sequence& sequence) const;
+  void FindPrefix(Sequence* sequence);
+  void AddToPrefix(Sequence* sequence);
+
+  // engine_results.cc
+  void Measure(const Step& step);
+  void ReadResult(const v1::SliceResult& result);
+  void Score(const v1::SliceResult& result, Sequence* sequence);
+  void Finish(Sequence* sequence, v1::Finish finish);
+  // The stages could not compute it.
+  void FailComputation(Sequence* sequence, const absl::Status& why);
 
   const EngineOptions options_;
   const ModelConfig* const config_;
   const Tokenizer* const tokenizer_;
   const Clock* const clock_;
+  const std::string any_owner_;  // of prefixes that are shared across clients
   ClientShares clients_;
   ChunkControl chunk_;
 
   std::optional<Epoch> epoch_;
   absl::Status refusal_;
   std::optional<BlockAllocator> blocks_;
+  std::optional<PrefixCache> prefixes_;
   uint64_t last_step_ = 0;
   std::deque<Step> in_flight_;
 
-  std::map<uint64_t, std::unique_ptr<Sequence>> sequences_;  // by request
-  std::vector<Sequence*> running_;                           // as admitted
+  std::map<uint64_t, RequestGroup> requests_;  // by id
+  std::vector<Sequence*> running_;             // as admitted
   std::deque<Sequence*> waiting_;
   absl::flat_hash_map<uint64_t, Sequence*> by_number_;
   uint64_t last_number_ = 0;

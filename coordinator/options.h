@@ -35,6 +35,8 @@ struct CoordinatorOptions {
   int64_t max_sequences = 256;      // that run at once
   int64_t max_queue = 256;          // that wait
   int64_t max_steps_in_flight = 0;  // 0: one more than there are stages
+  bool share_prefixes = true;       // see EngineOptions, as the following
+  bool share_prefixes_across_clients = false;
   // Prompts may make a step that also continues answers take so many times as long.
   double max_decode_slowdown = 1.6;
   absl::Duration lease = absl::Seconds(5);  // without progress of a worker before it counts as lost
