@@ -73,6 +73,7 @@ Json CountersJson(const v1::Counters& counters) {
               {"requests_failed", counters.requests_failed()},
               {"requests_cancelled", counters.requests_cancelled()},
               {"requests_rejected", counters.requests_rejected()},
+              {"requests_recovered", counters.requests_recovered()},
               {"prompt_tokens", counters.prompt_tokens()},
               {"prompt_tokens_shared", counters.prompt_tokens_shared()},
               {"generated_tokens", counters.generated_tokens()},

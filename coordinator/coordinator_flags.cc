@@ -60,6 +60,9 @@ ABSL_FLAG(absl::Duration, lease, absl::Seconds(5),
 ABSL_FLAG(absl::Duration, load_timeout, absl::Hours(1), "For loading the model.");
 ABSL_FLAG(absl::Duration, step_timeout, absl::Seconds(60),
           "A step that takes longer ends the requests that run.");
+ABSL_FLAG(absl::Duration, recovery_timeout, absl::Seconds(60),
+          "When a worker is lost, requests under way wait so long for the model to be placed anew, "
+          "and go on with the same tokens; 0s: they fail at once.");
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(10),
           "When told to stop, wait so long for the requests that run.");
 ABSL_FLAG(std::string, tls_cert, "", "This coordinator's certificate, PEM.");
@@ -124,6 +127,8 @@ absl::Status CheckOptions(const CoordinatorOptions& options) {
   GANTRY_RETURN_IF_ERROR(CheckTime("lease", options.lease, absl::Milliseconds(100)));
   GANTRY_RETURN_IF_ERROR(CheckTime("load_timeout", options.load_timeout, absl::Seconds(1)));
   GANTRY_RETURN_IF_ERROR(CheckTime("step_timeout", options.step_timeout, absl::Milliseconds(100)));
+  GANTRY_RETURN_IF_ERROR(
+      CheckTime("recovery_timeout", options.recovery_timeout, absl::ZeroDuration()));
   return CheckTime("drain", options.drain, absl::ZeroDuration());
 }
 
@@ -156,6 +161,7 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
   options.lease = absl::GetFlag(FLAGS_lease);
   options.load_timeout = absl::GetFlag(FLAGS_load_timeout);
   options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
+  options.recovery_timeout = absl::GetFlag(FLAGS_recovery_timeout);
   options.drain = absl::GetFlag(FLAGS_drain);
   options.tls = {absl::GetFlag(FLAGS_tls_cert), absl::GetFlag(FLAGS_tls_key),
                  absl::GetFlag(FLAGS_tls_ca), absl::GetFlag(FLAGS_insecure_allow_remote)};

@@ -1,6 +1,7 @@
 #include "coordinator/engine.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@ namespace {
 // What a client is told to wait before it asks again.
 constexpr absl::Duration kMinRetryDelay = absl::Milliseconds(100);
 constexpr absl::Duration kMaxRetryDelay = absl::Minutes(1);
+constexpr int kMaxSuspensions = 3;
 
 }  // namespace
 
@@ -27,7 +29,14 @@ Engine::Engine(const EngineOptions& options, const ModelConfig* config, const To
 Engine::~Engine() { EndEpoch(absl::CancelledError("the coordinator ended")); }
 
 void Engine::BeginEpoch(const Epoch& epoch) {
+  if (!requests_.empty() && epoch.numerics != last_numerics_) {
+    FailAll(absl::Status(lost_.code(), absl::StrCat(lost_.message(),
+                                                    "; what has taken its place computes in "
+                                                    "other schemes and would go on otherwise")));
+  }
+  counters_.set_requests_recovered(counters_.requests_recovered() + requests_.size());
   epoch_ = epoch;
+  last_numerics_ = epoch.numerics;
   refusal_ = absl::OkStatus();
   blocks_.emplace(epoch.num_blocks);
   if (options_.share_prefixes) prefixes_.emplace(options_.block_size, &*blocks_);
@@ -39,7 +48,35 @@ void Engine::BeginEpoch(const Epoch& epoch) {
 
 void Engine::EndEpoch(const absl::Status& why) {
   refusal_ = why;
+  FailAll(why);
+  LeaveEpoch();
+}
+
+void Engine::SuspendEpoch(const absl::Status& why) {
+  if (options_.recovery_timeout <= absl::ZeroDuration()) return EndEpoch(why);
+  refusal_ = why;
+  if (!epoch_.has_value()) return;  // those that are here wait already
+  std::set<RequestGroup*> suspended;
+  for (const Sequence* sequence : running_) suspended.insert(sequence->group);
+  for (RequestGroup* group : suspended) {
+    if (++group->suspensions > kMaxSuspensions) Fail(group, why);
+  }
+  while (!running_.empty()) Restart(running_.back());
+  for (Sequence* sequence : waiting_) {
+    sequence->prefix.clear();
+    sequence->scheduled = 0;
+    sequence->group->prompt_sent = false;
+  }
+  lost_ = why;
+  recovery_ends_ = clock_->Now() + options_.recovery_timeout;
+  LeaveEpoch();
+}
+
+void Engine::FailAll(const absl::Status& why) {
   while (!requests_.empty()) Fail(&requests_.begin()->second, why);
+}
+
+void Engine::LeaveEpoch() {
   epoch_.reset();
   prefixes_.reset();
   blocks_.reset();
@@ -157,7 +194,10 @@ void Engine::Pump() {
     if (group.sequences.front()->deadline <= now) late.push_back(&group);
   }
   for (RequestGroup* group : late) Fail(group, absl::DeadlineExceededError("deadline exceeded"));
-  if (!epoch_.has_value()) return;
+  if (!epoch_.has_value()) {
+    if (now >= recovery_ends_) FailAll(lost_);
+    return;
+  }
   while (SendStep()) {
   }
   if (!released_.empty()) {
@@ -168,6 +208,7 @@ void Engine::Pump() {
 
 absl::Duration Engine::NextDeadline() const {
   absl::Duration next = absl::InfiniteDuration();
+  if (!epoch_.has_value() && !requests_.empty()) next = recovery_ends_;
   for (const auto& [id, group] : requests_) {
     next = std::min(next, group.sequences.front()->deadline);
   }

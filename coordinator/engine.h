@@ -46,6 +46,8 @@ struct EngineOptions {
   double max_decode_slowdown = 1.6;
   bool share_prefixes = true;  // blocks of equal beginnings of prompts, of one client
   bool share_prefixes_across_clients = false;
+  // How long requests wait for another epoch when theirs is suspended; 0: they fail.
+  absl::Duration recovery_timeout;
 };
 
 // Owns the sequences: takes requests, sends steps, reads their results, tells the clients. Not
@@ -63,11 +65,20 @@ class Engine {
     int stages = 1;
     int64_t num_blocks = 0;
     StepSink* sink = nullptr;  // outlives the epoch
+    // Equal for placements that compute the same tokens: what each module is held in and where.
+    std::string numerics;
   };
   void BeginEpoch(const Epoch& epoch);
   // Fails every request with `why`, and new ones too until an epoch begins. Later calls replace the
   // reason.
   void EndEpoch(const absl::Status& why);
+  // The stages are gone, and with them all keys and values, but others may come: requests wait, and
+  // go on in the next epoch where they were, by computing their tokens again; what has been chosen
+  // stays, and what is chosen next depends on nothing else. They fail with `why` when no epoch
+  // begins within the recovery_timeout, or one that would compute other tokens, and so do requests
+  // that have seen several epochs end and got nothing, for they may be what ends them. New requests
+  // fail meanwhile.
+  void SuspendEpoch(const absl::Status& why);
   // New requests fail with `why` from now on; those that are here go on.
   void RefuseNew(const absl::Status& why) { refusal_ = why; }
 
@@ -101,6 +112,8 @@ class Engine {
     bool others_prompts = false;  // steps in flight with it had more of them
   };
 
+  void FailAll(const absl::Status& why);
+  void LeaveEpoch();
   absl::Status QueueIsFull() const;
   bool MakeRoomInQueue(const std::string& client);
   void Fail(RequestGroup* group, const absl::Status& why);
@@ -141,6 +154,10 @@ class Engine {
 
   std::optional<Epoch> epoch_;
   absl::Status refusal_;
+  // Of requests that are here without an epoch.
+  absl::Status lost_;
+  absl::Duration recovery_ends_;
+  std::string last_numerics_;
   std::optional<BlockAllocator> blocks_;
   std::optional<PrefixCache> prefixes_;
   uint64_t last_step_ = 0;

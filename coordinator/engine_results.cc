@@ -58,6 +58,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (sequence->generation.tokens() == 0) sequence->first_token = clock_->Now();
   counters_.set_generated_tokens(counters_.generated_tokens() + 1);
   sequence->tokens.push_back(id);
+  sequence->group->suspensions = 0;
   Generation::Event event = sequence->generation.Add(result.tokens(0));
   event.token.set_sequence_index(sequence->index);
   sequence->group->sink->OnToken(std::move(event.token));

@@ -42,7 +42,8 @@ struct CoordinatorOptions {
   absl::Duration lease = absl::Seconds(5);  // without progress of a worker before it counts as lost
   absl::Duration load_timeout = absl::Hours(1);
   absl::Duration step_timeout = absl::Seconds(60);  // before a step that is not back ends the epoch
-  absl::Duration drain = absl::Seconds(10);         // for running requests when told to stop
+  absl::Duration recovery_timeout = absl::Seconds(60);  // for requests whose worker was lost
+  absl::Duration drain = absl::Seconds(10);             // for running requests when told to stop
   TlsOptions tls;
 };
 
