@@ -104,16 +104,16 @@ absl::Status Client::Generate(
   const auto reader = stub_->Generate(&context, request);
   v1::GenerateResponse response;
   absl::Status handled;
-  bool finished = false;
+  int unfinished = request.has_n() ? request.n() : 1;
   while (handled.ok() && reader->Read(&response)) {
-    finished = response.has_finish();
+    unfinished -= response.has_finish();
     handled = on_event(response);
   }
   if (!handled.ok()) context.TryCancel();
   const absl::Status ended = FromGrpcStatus(reader->Finish());
   GANTRY_RETURN_IF_ERROR(handled);
   GANTRY_RETURN_IF_ERROR(ended);
-  if (!finished) {
+  if (unfinished > 0) {
     return absl::InternalError(
         absl::StrCat(target_, " ended the stream without a finish message: the answer may be cut"));
   }

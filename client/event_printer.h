@@ -23,8 +23,10 @@ enum class EventFormat {
   kJsonWithoutLogprobs,
 };
 
-// `output` outlives the printer.
-std::unique_ptr<EventPrinter> MakeEventPrinter(EventFormat format, Output* output);
+// Of `answers` answers to the one prompt: JSON tells by "sequence_index" of which each line is;
+// text has them one after the other, with an empty line between them. `output` outlives the
+// printer.
+std::unique_ptr<EventPrinter> MakeEventPrinter(EventFormat format, int answers, Output* output);
 
 }  // namespace gantry
 

@@ -25,7 +25,7 @@ absl::Status RunText(const GenerateOptions& options, const Client& client, const
   if (options.json) {
     format = request.logprobs() ? EventFormat::kJson : EventFormat::kJsonWithoutLogprobs;
   }
-  const std::unique_ptr<EventPrinter> printer = MakeEventPrinter(format, output);
+  const std::unique_ptr<EventPrinter> printer = MakeEventPrinter(format, options.n, output);
   const absl::Status status = client.Generate(
       request, call,
       [&printer](const v1::GenerateResponse& event) { return printer->Print(event); });

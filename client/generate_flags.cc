@@ -78,6 +78,10 @@ ABSL_FLAG(std::optional<bool>, logprobs, std::nullopt,
           "the field \"logprob\" of --json, where it is on unless --nologprobs.");
 ABSL_FLAG(int32_t, top_logprobs, 0, "Report this many alternatives to each token, 0 to 20.");
 
+ABSL_FLAG(
+    int32_t, n, 1,
+    "So many answers to the one prompt, 1 to 128, sampled with --seed, the next number and so "
+    "on. As text they are printed one after the other, with an empty line between them.");
 ABSL_FLAG(int32_t, priority, 0,
           "Among this client's requests those of higher priority come first, -10 to 10.");
 
@@ -169,8 +173,8 @@ Usage: generate [--server HOST:PORT] INPUT [flags]
 Output of --json: a line {"index","token_id","text","logprob"} a token, then
 {"finish_reason","text","prompt_tokens","completion_tokens","time_to_first_token_s","tokens_per_s",
 "queue_s","prefill_s","decode_s"}. finish_reason is "stop" (an end token or --stop) or "length";
-"text" is the end of the answer, held back in case --stop would follow. Results go to stdout, errors
-to stderr.
+"text" is the end of the answer, held back in case --stop would follow. With --n both have
+"sequence_index" too. Results go to stdout, errors to stderr.
 
 Exit codes: 0 done (--status: also when the server is not ready), 1 failed, 2 wrong usage,
 5 cannot reach the server, 130 interrupted by Ctrl-C, 143 terminated.)";
@@ -194,6 +198,7 @@ absl::StatusOr<GenerateOptions> GenerateOptionsFromFlags(std::istream& input) {
   GANTRY_ASSIGN_OR_RETURN(options.stop, ParseStop(absl::GetFlag(FLAGS_stop)));
   options.logprobs = absl::GetFlag(FLAGS_logprobs);
   options.top_logprobs = absl::GetFlag(FLAGS_top_logprobs);
+  options.n = absl::GetFlag(FLAGS_n);
   options.priority = absl::GetFlag(FLAGS_priority);
   options.json = absl::GetFlag(FLAGS_json);
   const absl::Duration timeout = absl::GetFlag(FLAGS_timeout);

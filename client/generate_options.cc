@@ -14,6 +14,8 @@ namespace {
 
 using Action = GenerateOptions::Action;
 
+constexpr int32_t kMaxAnswers = 128;
+
 absl::Status CheckInputs(const GenerateOptions& options) {
   const int texts = options.prompt.has_value() + options.chat.has_value();
   const int inputs = texts + options.token_ids.has_value();
@@ -122,6 +124,14 @@ absl::StatusOr<std::vector<std::string>> ParseStop(absl::string_view text) {
 
 absl::Status CheckOptions(const GenerateOptions& options) {
   GANTRY_RETURN_IF_ERROR(CheckInputs(options));
+  if (options.n != 1 && options.action != Action::kGenerate) {
+    return absl::InvalidArgumentError(
+        "--n is a matter of generating only, and not of --interactive");
+  }
+  if (options.n < 1 || options.n > kMaxAnswers) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--n: expected 1 to ", kMaxAnswers, ", found ", options.n));
+  }
   if (options.system.has_value() && !options.chat.has_value() &&
       options.action != Action::kInteractive) {
     return absl::InvalidArgumentError("--system needs --chat or --interactive");
@@ -165,6 +175,7 @@ v1::GenerateRequest MakeGenerateRequest(const GenerateOptions& options) {
   request.set_logprobs(options.logprobs.value_or(options.json || options.top_logprobs > 0));
   request.set_top_logprobs(options.top_logprobs);
   request.set_priority(options.priority);
+  if (options.n != 1) request.set_n(options.n);
   return request;
 }
 

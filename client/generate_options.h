@@ -37,6 +37,7 @@ struct GenerateOptions {
   std::optional<bool> logprobs = std::nullopt;  // unless set: when the output is JSON
   int32_t top_logprobs = 0;
   int32_t priority = 0;
+  int32_t n = 1;  // answers, 1 to 128
 
   bool json = false;
   absl::Duration timeout = absl::InfiniteDuration();

@@ -110,14 +110,15 @@ std::string SpeedLine(const v1::GetStatusResponse& status) {
 }
 
 std::string CounterLines(const v1::Counters& counters) {
-  return absl::StrCat(
-      "requests  ", counters.requests_running(), " running, ", counters.requests_waiting(),
-      " waiting, ", counters.requests_finished(), " finished, ", counters.requests_failed(),
-      " failed, ", counters.requests_cancelled(), " cancelled, ", counters.requests_rejected(),
-      " rejected\ntokens    ", counters.prompt_tokens(), " of prompts, ",
-      counters.generated_tokens(), " generated\nsteps     ", counters.steps(), ", ",
-      counters.steps_in_flight(), " in flight\nkv cache  ", counters.kv_blocks_used(), " of ",
-      counters.kv_blocks_total(), " blocks in use\n");
+  return absl::StrCat("requests  ", counters.requests_running(), " running, ",
+                      counters.requests_waiting(), " waiting, ", counters.requests_finished(),
+                      " finished, ", counters.requests_failed(), " failed, ",
+                      counters.requests_cancelled(), " cancelled, ", counters.requests_rejected(),
+                      " rejected\ntokens    ", counters.prompt_tokens(), " of prompts (",
+                      counters.prompt_tokens_shared(), " shared), ", counters.generated_tokens(),
+                      " generated\nsteps     ", counters.steps(), ", ", counters.steps_in_flight(),
+                      " in flight\nkv cache  ", counters.kv_blocks_used(), " of ",
+                      counters.kv_blocks_total(), " blocks in use\n");
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ class ChunkControl {
 
   bool base_is_fresh() const;
 
-  const double slowdown_;
-  const int64_t max_tokens_;
+  double slowdown_;
+  int64_t max_tokens_;
   int64_t tokens_ = kFirstTokens;
   absl::Duration base_;       // of a step without prompts
   int64_t base_decodes_ = 0;  // that it continued; 0: none was seen

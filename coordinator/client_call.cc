@@ -25,6 +25,10 @@ std::shared_ptr<GenerateCall> GenerateCall::Make(EngineLoop* engine) {
 }
 
 void GenerateCall::Start(Request request, absl::Duration deadline) {
+  {
+    absl::MutexLock lock(&mutex_);
+    unfinished_ = request.n;
+  }
   cancellation_.Attach(engine_->Submit(std::move(request), self_, deadline));
 }
 
@@ -40,7 +44,7 @@ void GenerateCall::OnFinish(v1::Finish finish) {
   *response.mutable_finish() = std::move(finish);
   absl::MutexLock lock(&mutex_);
   Push(std::move(response));
-  End(absl::OkStatus());
+  if (--unfinished_ == 0) End(absl::OkStatus());
 }
 
 void GenerateCall::OnError(const absl::Status& status) {

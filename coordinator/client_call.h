@@ -60,6 +60,7 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>, publ
   CallCancellation cancellation_;
   std::shared_ptr<GenerateCall> self_;
   absl::Mutex mutex_;
+  int unfinished_ ABSL_GUARDED_BY(mutex_) = 1;  // answers
   // The front is being written.
   std::deque<v1::GenerateResponse> events_ ABSL_GUARDED_BY(mutex_);
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // by the engine

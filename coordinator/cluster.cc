@@ -65,7 +65,7 @@ void Cluster::Stop(const absl::Status& why) {
   }
   thread_.join();
   const std::shared_ptr<const EpochPlan> plan = plan_;
-  EndEpoch(why);
+  LeaveEpoch(why, &EngineLoop::EndEpoch);
   if (plan != nullptr) Unload(*plan);
 }
 
@@ -292,7 +292,7 @@ void Cluster::BeginServing() {
   has_served_ = true;
   last_failure_.clear();
   engine_->BeginEpoch({epoch, static_cast<int>(plan_->placement.stages.size()),
-                       plan_->shape.num_blocks, link_.get()});
+                       plan_->shape.num_blocks, link_.get(), plan_->Numerics()});
   {
     absl::MutexLock lock(&mutex_);
     report_.ready = true;
@@ -305,13 +305,13 @@ void Cluster::BeginServing() {
 
 void Cluster::FailEpoch(const absl::Status& why) {
   LogError(absl::StrCat("epoch ", plan_->epoch, " ends: ", why.message()));
-  EndEpoch(why);
+  LeaveEpoch(why, &EngineLoop::SuspendEpoch);
 }
 
-void Cluster::EndEpoch(const absl::Status& why) {
+void Cluster::LeaveEpoch(const absl::Status& why, void (EngineLoop::*end)(const absl::Status&)) {
   if (phase_ == Phase::kServing) callbacks_.on_ready(false);
   if (link_ != nullptr) link_->Cancel();
-  engine_->EndEpoch(why);
+  (engine_->*end)(why);
   link_.reset();
   loads_.clear();
   plan_ = nullptr;

@@ -81,7 +81,8 @@ class Cluster {
   void LogProgress(const std::map<uint64_t, v1::LoadProgress>& loads);
   void BeginServing();
   void FailEpoch(const absl::Status& why);
-  void EndEpoch(const absl::Status& why);
+  // `end` says what becomes of its requests.
+  void LeaveEpoch(const absl::Status& why, void (EngineLoop::*end)(const absl::Status&));
   void Unload(const EpochPlan& plan);
   void SetReason(const std::string& reason);
   std::string Describe(int worker) const;

@@ -41,6 +41,13 @@ ABSL_FLAG(int64_t, batch, 8,
 ABSL_FLAG(int64_t, block_size, 16, "Tokens in a block of keys and values.");
 ABSL_FLAG(int64_t, max_step_tokens, 512,
           "Tokens a step may have. Longer prompts are computed in chunks.");
+ABSL_FLAG(bool, share_prefixes, true,
+          "Keep the keys and values of prompts, as long as memory is left, for prompts of the same "
+          "client that begin alike.");
+ABSL_FLAG(
+    bool, share_prefixes_across_clients, false,
+    "Also for those of other clients. The time to the first token then shows a client whether "
+    "somebody sent the same prompt before.");
 ABSL_FLAG(double, max_decode_slowdown, 1.6,
           "Where answers are being generated, as many tokens of prompts are computed in a step as "
           "make it take at most so many times as long.");
@@ -54,6 +61,9 @@ ABSL_FLAG(absl::Duration, lease, absl::Seconds(5),
 ABSL_FLAG(absl::Duration, load_timeout, absl::Hours(1), "For loading the model.");
 ABSL_FLAG(absl::Duration, step_timeout, absl::Seconds(60),
           "A step that takes longer ends the requests that run.");
+ABSL_FLAG(absl::Duration, recovery_timeout, absl::Seconds(60),
+          "When a worker is lost, requests under way wait so long for the model to be placed anew, "
+          "and go on with the same tokens; 0s: they fail at once.");
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(10),
           "When told to stop, wait so long for the requests that run.");
 ABSL_FLAG(std::string, tls_cert, "", "This coordinator's certificate, PEM.");
@@ -118,6 +128,8 @@ absl::Status CheckOptions(const CoordinatorOptions& options) {
   GANTRY_RETURN_IF_ERROR(CheckTime("lease", options.lease, absl::Milliseconds(100)));
   GANTRY_RETURN_IF_ERROR(CheckTime("load_timeout", options.load_timeout, absl::Seconds(1)));
   GANTRY_RETURN_IF_ERROR(CheckTime("step_timeout", options.step_timeout, absl::Milliseconds(100)));
+  GANTRY_RETURN_IF_ERROR(
+      CheckTime("recovery_timeout", options.recovery_timeout, absl::ZeroDuration()));
   return CheckTime("drain", options.drain, absl::ZeroDuration());
 }
 
@@ -140,10 +152,17 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
   options.max_sequences = absl::GetFlag(FLAGS_max_sequences);
   options.max_queue = absl::GetFlag(FLAGS_max_queue);
   options.max_steps_in_flight = absl::GetFlag(FLAGS_max_steps_in_flight);
+  options.share_prefixes = absl::GetFlag(FLAGS_share_prefixes);
+  options.share_prefixes_across_clients = absl::GetFlag(FLAGS_share_prefixes_across_clients);
+  if (options.share_prefixes_across_clients && !options.share_prefixes) {
+    return absl::InvalidArgumentError(
+        "--share_prefixes_across_clients shares nothing with --noshare_prefixes");
+  }
   options.max_decode_slowdown = absl::GetFlag(FLAGS_max_decode_slowdown);
   options.lease = absl::GetFlag(FLAGS_lease);
   options.load_timeout = absl::GetFlag(FLAGS_load_timeout);
   options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
+  options.recovery_timeout = absl::GetFlag(FLAGS_recovery_timeout);
   options.drain = absl::GetFlag(FLAGS_drain);
   options.tls = {absl::GetFlag(FLAGS_tls_cert), absl::GetFlag(FLAGS_tls_key),
                  absl::GetFlag(FLAGS_tls_ca), absl::GetFlag(FLAGS_insecure_allow_remote)};

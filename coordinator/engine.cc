@@ -1,6 +1,7 @@
 #include "coordinator/engine.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,11 +10,10 @@
 namespace gantry {
 namespace {
 
-constexpr double kSpeedSmoothing = 0.2;
-constexpr double kFinishSmoothing = 0.1;
 // What a client is told to wait before it asks again.
 constexpr absl::Duration kMinRetryDelay = absl::Milliseconds(100);
 constexpr absl::Duration kMaxRetryDelay = absl::Minutes(1);
+constexpr int kMaxSuspensions = 3;
 
 }  // namespace
 
@@ -30,17 +30,56 @@ Engine::Engine(const EngineOptions& options, const ModelConfig* config, const To
 Engine::~Engine() { EndEpoch(absl::CancelledError("the coordinator ended")); }
 
 void Engine::BeginEpoch(const Epoch& epoch) {
+  if (!requests_.empty() && epoch.numerics != last_numerics_) {
+    FailAll(absl::Status(lost_.code(), absl::StrCat(lost_.message(),
+                                                    "; what has taken its place computes in "
+                                                    "other schemes and would go on otherwise")));
+  }
+  counters_.set_requests_recovered(counters_.requests_recovered() + requests_.size());
   epoch_ = epoch;
+  last_numerics_ = epoch.numerics;
   refusal_ = absl::OkStatus();
   blocks_.emplace(epoch.num_blocks);
+  if (options_.share_prefixes) prefixes_.emplace(options_.block_size, &*blocks_);
+  // Times of other workers say nothing of these.
+  chunk_ = ChunkControl(options_.max_decode_slowdown, options_.max_step_tokens);
   last_step_ = 0;
   counters_.set_kv_blocks_total(epoch.num_blocks);
 }
 
 void Engine::EndEpoch(const absl::Status& why) {
   refusal_ = why;
-  while (!sequences_.empty()) Fail(sequences_.begin()->second.get(), why);
+  FailAll(why);
+  LeaveEpoch();
+}
+
+void Engine::SuspendEpoch(const absl::Status& why) {
+  if (options_.recovery_timeout <= absl::ZeroDuration()) return EndEpoch(why);
+  refusal_ = why;
+  if (!epoch_.has_value()) return;  // those that are here wait already
+  std::set<RequestGroup*> suspended;
+  for (const Sequence* sequence : running_) suspended.insert(sequence->group);
+  for (RequestGroup* group : suspended) {
+    if (++group->suspensions > kMaxSuspensions) Fail(group, why);
+  }
+  while (!running_.empty()) Restart(running_.back());
+  for (Sequence* sequence : waiting_) {
+    sequence->prefix.clear();
+    sequence->scheduled = 0;
+    sequence->group->prompt_sent = false;
+  }
+  lost_ = why;
+  recovery_ends_ = clock_->Now() + options_.recovery_timeout;
+  LeaveEpoch();
+}
+
+void Engine::FailAll(const absl::Status& why) {
+  while (!requests_.empty()) Fail(&requests_.begin()->second, why);
+}
+
+void Engine::LeaveEpoch() {
   epoch_.reset();
+  prefixes_.reset();
   blocks_.reset();
   in_flight_.clear();
   released_.clear();
@@ -58,18 +97,25 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     sink->OnError(refused);
     return;
   }
-  auto sequence = std::make_unique<Sequence>(id, std::move(request), std::move(sink), deadline,
-                                             config_, tokenizer_);
-  sequence->arrived = clock_->Now();
-  sequence->arrived_step = counters_.steps();
-  sequence->client = clients_.Enter(sequence->request.client);
-  Sequence* const added = sequence.get();
-  sequences_.emplace(id, std::move(sequence));
-  waiting_.push_back(added);
-  if (added->request.max_new_tokens == 0 && !added->request.params.score()) {
+  RequestGroup& group = requests_[id];
+  group.id = id;
+  group.sink = std::move(sink);
+  for (int i = 0; i < request.n; ++i) {
+    Request answer = request;
+    answer.params.set_seed(request.params.seed() + i);
+    auto sequence =
+        std::make_unique<Sequence>(&group, i, std::move(answer), deadline, config_, tokenizer_);
+    sequence->arrived = clock_->Now();
+    sequence->arrived_step = counters_.steps();
+    sequence->client = clients_.Enter(request.client);
+    waiting_.push_back(sequence.get());
+    group.sequences.push_back(std::move(sequence));
+  }
+  if (request.max_new_tokens > 0 || request.params.score()) return;
+  for (int i = 0; i < request.n; ++i) {
     v1::Finish finish;
     finish.set_reason(v1::FINISH_REASON_LENGTH);
-    Finish(added, std::move(finish));
+    Finish(waiting_.back(), std::move(finish));
   }
 }
 
@@ -89,145 +135,31 @@ bool Engine::MakeRoomInQueue(const std::string& client) {
   if (most == counts.end() || most->second <= counts[client] + 1) return false;
   for (auto last = waiting_.rbegin(); last != waiting_.rend(); ++last) {
     // What it was given already is worth more than a place in the queue.
-    if ((*last)->request.client != most->first || (*last)->resumes) continue;
-    Fail(*last, QueueIsFull());
+    if ((*last)->request.client != most->first || (*last)->group->started) continue;
+    Fail((*last)->group, QueueIsFull());
     return true;
   }
   return false;
 }
 
 void Engine::Cancel(uint64_t id, const absl::Status& why) {
-  const auto found = sequences_.find(id);
-  if (found != sequences_.end()) Fail(found->second.get(), why);
+  const auto found = requests_.find(id);
+  if (found != requests_.end()) Fail(&found->second, why);
 }
 
-void Engine::OnResult(const v1::StepHeader& result) {
-  if (!epoch_.has_value() || result.epoch() != epoch_->number || in_flight_.empty() ||
-      result.step() < in_flight_.front().number || result.step() > last_step_) {
-    counters_.set_stale_results(counters_.stale_results() + 1);
-    return;
-  }
-  // Steps run in order: those before this one have ended too.
-  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
-    if (in_flight_.front().number == result.step()) Measure(in_flight_.front());
-    observer_->OnStepDone(clock_->Now() - in_flight_.front().sent);
-    in_flight_.pop_front();
-  }
-  for (const v1::SequenceSlice& slice : result.slices()) {
-    if (slice.error().empty()) continue;
-    const auto found = by_number_.find(slice.sequence());
-    if (found != by_number_.end()) Fail(found->second, absl::InternalError(slice.error()));
-  }
-  for (const v1::SliceResult& slice : result.results()) ReadResult(slice);
-}
-
-void Engine::Measure(const Step& step) {
-  if (step.decodes == 0 || step.others_prompts) return;
-  const absl::Duration time = clock_->Now() - step.sent;
-  if (step.prompt_tokens == 0) {
-    chunk_.OnDecodes(time, step.decodes);
-  } else {
-    chunk_.OnMixed(time, step.decodes, step.prompt_tokens);
-  }
-}
-
-void Engine::ReadResult(const v1::SliceResult& result) {
-  const auto found = by_number_.find(result.sequence());
-  if (found == by_number_.end()) return;  // it was cancelled or is being computed again
-  Sequence* const sequence = found->second;
-  if (!result.error().empty()) return Fail(sequence, absl::InternalError(result.error()));
-  if (sequence->request.params.score()) return Score(result, sequence);
-  const int32_t id = result.tokens_size() == 1 ? result.tokens(0).token().token_id() : -1;
-  if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
-    return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
-  }
-  const absl::Duration now = clock_->Now();
-  if (sequence->generation.tokens() == 0) {
-    sequence->first_token = now;
-    observer_->OnFirstToken(now - sequence->arrived);
-  } else {
-    observer_->OnNextToken(now - sequence->last_token);
-  }
-  sequence->last_token = now;
-  counters_.set_generated_tokens(counters_.generated_tokens() + 1);
-  sequence->tokens.push_back(id);
-  Generation::Event event = sequence->generation.Add(result.tokens(0));
-  sequence->sink->OnToken(std::move(event.token));
-  if (event.finish.has_value()) return Finish(sequence, *std::move(event.finish));
-  if (sequence->constraint != nullptr) {
-    const absl::Status accepted = sequence->constraint->Accept(id);
-    if (!accepted.ok()) return Fail(sequence, accepted);
-  }
-  if (sequence->rope.MustRestart(sequence->tokens.size())) {
-    sequence->rope.Restart(sequence->tokens.size());
-    Restart(sequence);
-  }
-}
-
-void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
-  const auto send = [sequence](v1::ScoredToken scored) {
-    scored.set_token_id(sequence->tokens[sequence->scored++]);
-    sequence->sink->OnScored(std::move(scored));
-  };
-  sequence->last_token = clock_->Now();
-  if (sequence->scored == 0) {
-    sequence->first_token = sequence->last_token;
-    send(v1::ScoredToken());  // nothing precedes the first
-  }
-  for (const v1::StepToken& row : result.tokens()) {
-    if (sequence->scored == sequence->tokens.size()) break;  // the row after the last token
-    v1::ScoredToken scored;
-    scored.set_logprob(row.token().logprob());
-    for (const v1::StepLogprob& top : row.top()) {
-      *scored.add_top_logprobs() = MakeTopLogprob(top, tokenizer_);
-    }
-    send(std::move(scored));
-  }
-  if (sequence->scored == sequence->tokens.size()) Finish(sequence, v1::Finish());
-}
-
-void Engine::Finish(Sequence* sequence, v1::Finish finish) {
-  const absl::Duration now = clock_->Now();
-  const int64_t tokens = sequence->generation.tokens();
-  finish.set_prompt_tokens(sequence->request.prompt.size());
-  finish.set_completion_tokens(tokens);
-  if (sequence->started != absl::InfiniteDuration()) {
-    finish.set_queue_s(absl::ToDoubleSeconds(sequence->started - sequence->arrived));
-  }
-  if (sequence->first_token != absl::InfiniteDuration()) {
-    finish.set_time_to_first_token_s(
-        absl::ToDoubleSeconds(sequence->first_token - sequence->arrived));
-    finish.set_prefill_s(absl::ToDoubleSeconds(sequence->first_token - sequence->started));
-    const double seconds = absl::ToDoubleSeconds(sequence->last_token - sequence->first_token);
-    finish.set_decode_s(seconds);
-    if (tokens > 1 && seconds > 0) {
-      const double speed = (tokens - 1) / seconds;
-      finish.set_tokens_per_s(speed);
-      const double before = counters_.decode_tokens_per_s();
-      counters_.set_decode_tokens_per_s(before == 0 ? speed
-                                                    : before + kSpeedSmoothing * (speed - before));
-    }
-  }
-  counters_.set_requests_finished(counters_.requests_finished() + 1);
-  if (last_finish_ != absl::InfiniteDuration()) {
-    finish_interval_ += kFinishSmoothing * (now - last_finish_ - finish_interval_);
-  }
-  last_finish_ = now;
-  observer_->OnFinish(finish);
-  const std::shared_ptr<RequestSink> sink = sequence->sink;
-  Remove(sequence);
-  sink->OnFinish(std::move(finish));
-}
-
-void Engine::Fail(Sequence* sequence, const absl::Status& why) {
+void Engine::Fail(RequestGroup* group, const absl::Status& why) {
   if (absl::IsCancelled(why) || absl::IsDeadlineExceeded(why)) {
     counters_.set_requests_cancelled(counters_.requests_cancelled() + 1);
+  } else if (absl::IsResourceExhausted(why)) {  // it gave its place in the queue to another
+    counters_.set_requests_rejected(counters_.requests_rejected() + 1);
   } else {
     counters_.set_requests_failed(counters_.requests_failed() + 1);
   }
   observer_->OnFail(why);
-  const std::shared_ptr<RequestSink> sink = sequence->sink;
-  Remove(sequence);
+  const std::shared_ptr<RequestSink> sink = group->sink;
+  for (size_t left = group->sequences.size(); left > 0; --left) {
+    Remove(group->sequences.back().get());
+  }
   sink->OnError(why);
 }
 
@@ -236,16 +168,20 @@ void Engine::Remove(Sequence* sequence) {
   std::erase(running_, sequence);
   std::erase(waiting_, sequence);
   clients_.Leave(sequence->client);
-  sequences_.erase(sequence->request_id);
+  RequestGroup* const group = sequence->group;
+  std::erase_if(group->sequences, [sequence](const auto& one) { return one.get() == sequence; });
+  if (group->sequences.empty()) requests_.erase(group->id);
 }
 
 void Engine::Release(Sequence* sequence) {
+  sequence->prefix.clear();
   if (sequence->number == 0) return;
   by_number_.erase(sequence->number);
   released_.push_back(sequence->number);
   blocks_->Free(&sequence->blocks);
   sequence->number = 0;
   sequence->scheduled = 0;
+  sequence->score_rows = 0;
 }
 
 void Engine::Restart(Sequence* sequence) {
@@ -257,12 +193,15 @@ void Engine::Restart(Sequence* sequence) {
 
 void Engine::Pump() {
   const absl::Duration now = clock_->Now();
-  std::vector<Sequence*> late;
-  for (const auto& [id, sequence] : sequences_) {
-    if (sequence->deadline <= now) late.push_back(sequence.get());
+  std::vector<RequestGroup*> late;
+  for (auto& [id, group] : requests_) {
+    if (group.sequences.front()->deadline <= now) late.push_back(&group);
   }
-  for (Sequence* sequence : late) Fail(sequence, absl::DeadlineExceededError("deadline exceeded"));
-  if (!epoch_.has_value()) return;
+  for (RequestGroup* group : late) Fail(group, absl::DeadlineExceededError("deadline exceeded"));
+  if (!epoch_.has_value()) {
+    if (now >= recovery_ends_) FailAll(lost_);
+    return;
+  }
   while (SendStep()) {
   }
   if (!released_.empty()) {
@@ -273,7 +212,10 @@ void Engine::Pump() {
 
 absl::Duration Engine::NextDeadline() const {
   absl::Duration next = absl::InfiniteDuration();
-  for (const auto& [id, sequence] : sequences_) next = std::min(next, sequence->deadline);
+  if (!epoch_.has_value() && !requests_.empty()) next = recovery_ends_;
+  for (const auto& [id, group] : requests_) {
+    next = std::min(next, group.sequences.front()->deadline);
+  }
   return next;
 }
 

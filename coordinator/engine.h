@@ -17,6 +17,7 @@
 #include "coordinator/chunk_control.h"
 #include "coordinator/client_shares.h"
 #include "coordinator/engine_observer.h"
+#include "coordinator/prefix_cache.h"
 #include "coordinator/request.h"
 #include "coordinator/scheduler.h"
 #include "coordinator/sequence.h"
@@ -39,11 +40,15 @@ struct EngineOptions {
   int block_size = 16;
   int max_step_tokens = 512;
   int max_step_rows = 256;
-  int max_sequences = 256;  // that run
-  int max_queue = 256;      // that wait
+  int max_sequences = 256;      // that run
+  int max_queue = 256;          // that wait
+  int max_steps_in_flight = 0;  // 0: one more than there are stages
   // Prompts may make a step that continues sequences take so many times as long; above 1.
   double max_decode_slowdown = 1.6;
-  int max_steps_in_flight = 0;         // 0: one more than there are stages
+  bool share_prefixes = true;  // blocks of equal beginnings of prompts, of one client
+  bool share_prefixes_across_clients = false;
+  // How long requests wait for another epoch when theirs is suspended; 0: they fail.
+  absl::Duration recovery_timeout;
   EngineObserver* observer = nullptr;  // may be null; outlives the engine
 };
 
@@ -62,11 +67,20 @@ class Engine {
     int stages = 1;
     int64_t num_blocks = 0;
     StepSink* sink = nullptr;  // outlives the epoch
+    // Equal for placements that compute the same tokens: what each module is held in and where.
+    std::string numerics{};
   };
   void BeginEpoch(const Epoch& epoch);
   // Fails every request with `why`, and new ones too until an epoch begins. Later calls replace the
   // reason.
   void EndEpoch(const absl::Status& why);
+  // The stages are gone, and with them all keys and values, but others may come: requests wait, and
+  // go on in the next epoch where they were, by computing their tokens again; what has been chosen
+  // stays, and what is chosen next depends on nothing else. They fail with `why` when no epoch
+  // begins within the recovery_timeout, or one that would compute other tokens, and so do requests
+  // that have seen several epochs end and got nothing, for they may be what ends them. New requests
+  // fail meanwhile.
+  void SuspendEpoch(const absl::Status& why);
   // New requests fail with `why` from now on; those that are here go on.
   void RefuseNew(const absl::Status& why) { refusal_ = why; }
 
@@ -99,27 +113,43 @@ class Engine {
     bool others_prompts = false;  // steps in flight with it had more of them
   };
 
+  void FailAll(const absl::Status& why);
+  void LeaveEpoch();
   absl::Status QueueIsFull() const;
   bool MakeRoomInQueue(const std::string& client);
-  void Measure(const Step& step);
-  SchedulerState Snapshot();
-  bool SendStep();
-  void Start(Sequence* sequence);
-  void Send(v1::StepHeader* header, Step step);
-  void FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice);
-  void ReadResult(const v1::SliceResult& result);
-  void Score(const v1::SliceResult& result, Sequence* sequence);
-  void Restart(Sequence* sequence);
-  void Finish(Sequence* sequence, v1::Finish finish);
-  void Fail(Sequence* sequence, const absl::Status& why);
-  // Forgets the sequence, here and in the stages.
+  void Fail(RequestGroup* group, const absl::Status& why);
+  // Forgets the sequence, here and in the stages, and its request if it was the last of it.
   void Remove(Sequence* sequence);
   void Release(Sequence* sequence);
+  void Restart(Sequence* sequence);
+
+  // engine_steps.cc
+  // `*sequences` is what the plan's indices mean.
+  SchedulerState Snapshot(std::vector<Sequence*>* sequences);
+  // Whether something was done: there may be more to do.
+  bool SendStep();
+  void Start(Sequence* sequence);
+  void FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice);
+  void Charge(const PlannedSlice& planned, Sequence* sequence);
+  void Send(v1::StepHeader* header, Step step);
+  // The block that follows the sequence's prefix, if it is full of tokens that may be shared.
+  std::optional<PrefixCache::Next> NextOfPrefix(const Sequence& sequence) const;
+  void FindPrefix(Sequence* sequence);
+  void AddToPrefix(Sequence* sequence);
+
+  // engine_results.cc
+  void Measure(const Step& step);
+  void ReadResult(const v1::SliceResult& result);
+  void Score(const v1::SliceResult& result, Sequence* sequence);
+  void Finish(Sequence* sequence, v1::Finish finish);
+  // The stages could not compute it.
+  void FailComputation(Sequence* sequence, const absl::Status& why);
 
   const EngineOptions options_;
   const ModelConfig* const config_;
   const Tokenizer* const tokenizer_;
   const Clock* const clock_;
+  const std::string any_owner_;  // of prefixes that are shared across clients
   ClientShares clients_;
   ChunkControl chunk_;
   EngineObserver nobody_;
@@ -127,12 +157,17 @@ class Engine {
 
   std::optional<Epoch> epoch_;
   absl::Status refusal_;
+  // Of requests that are here without an epoch.
+  absl::Status lost_;
+  absl::Duration recovery_ends_;
+  std::string last_numerics_;
   std::optional<BlockAllocator> blocks_;
+  std::optional<PrefixCache> prefixes_;
   uint64_t last_step_ = 0;
   std::deque<Step> in_flight_;
 
-  std::map<uint64_t, std::unique_ptr<Sequence>> sequences_;  // by request
-  std::vector<Sequence*> running_;                           // as admitted
+  std::map<uint64_t, RequestGroup> requests_;  // by id
+  std::vector<Sequence*> running_;             // as admitted
   std::deque<Sequence*> waiting_;
   absl::flat_hash_map<uint64_t, Sequence*> by_number_;
   uint64_t last_number_ = 0;

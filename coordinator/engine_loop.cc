@@ -51,6 +51,15 @@ void EngineLoop::EndEpoch(const absl::Status& why) {
   ended.WaitForNotification();
 }
 
+void EngineLoop::SuspendEpoch(const absl::Status& why) {
+  absl::Notification suspended;
+  Post([&](Engine* engine) {
+    engine->SuspendEpoch(why);
+    suspended.Notify();
+  });
+  suspended.WaitForNotification();
+}
+
 void EngineLoop::RefuseNew(const absl::Status& why) {
   Post([why](Engine* engine) { engine->RefuseNew(why); });
 }

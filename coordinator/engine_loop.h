@@ -28,8 +28,9 @@ class EngineLoop {
   void Cancel(uint64_t id, const absl::Status& why);
   void OnResult(v1::StepHeader result);
   void BeginEpoch(const Engine::Epoch& epoch);
-  // Returns when the engine has left the epoch and its sink alone.
+  // Return when the engine has left the epoch and its sink alone.
   void EndEpoch(const absl::Status& why);
+  void SuspendEpoch(const absl::Status& why);
   void RefuseNew(const absl::Status& why);
 
   // As they were when the engine last rested.

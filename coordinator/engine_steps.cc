@@ -7,47 +7,51 @@
 namespace gantry {
 
 bool Engine::SendStep() {
-  const StepPlan plan = PlanStep(Snapshot());
-  // Indices of the plan are those of the snapshot.
-  std::vector<Sequence*> planned = running_;
-  planned.insert(planned.end(), waiting_.begin(), waiting_.end());
+  std::vector<Sequence*> planned;
+  const StepPlan plan = PlanStep(Snapshot(&planned));
   const size_t running = running_.size();
   for (int i : plan.preempted) Restart(planned[i]);
+  // All before any takes new blocks, which may be those that another is about to share.
   for (int i : plan.admitted) Start(planned[running + i]);
-  if (plan.slices.empty()) return false;
+  if (plan.slices.empty()) return !plan.preempted.empty();
   v1::StepHeader header;
   Step step;
   for (const PlannedSlice& slice : plan.slices) {
-    Sequence* const sequence = planned[slice.sequence];
-    const bool continues = slice.start > 0 && slice.start + 1 == sequence->tokens.size() &&
-                           !sequence->request.params.score();
-    (continues ? step.decodes : step.prompt_tokens) += slice.count;
-    FillSlice(slice, sequence, header.add_slices());
+    (slice.continues ? step.decodes : step.prompt_tokens) += slice.count;
+    FillSlice(slice, planned[slice.sequence], header.add_slices());
   }
   Send(&header, step);
   return true;
 }
 
-void Engine::Start(Sequence* sequence) {
-  std::erase(waiting_, sequence);
-  running_.push_back(sequence);
-  sequence->resumes = false;
-  sequence->number = ++last_number_;
-  by_number_.emplace(sequence->number, sequence);
-  if (sequence->started != absl::InfiniteDuration()) return;
-  sequence->started = clock_->Now();
-  counters_.set_prompt_tokens(counters_.prompt_tokens() + sequence->request.prompt.size());
-}
-
-SchedulerState Engine::Snapshot() {
+SchedulerState Engine::Snapshot(std::vector<Sequence*>* sequences) {
   SchedulerState state;
   state.clients = clients_.Number();
-  for (const Sequence* sequence : running_) state.running.push_back(sequence->View());
-  if (running_.size() < options_.max_sequences) {
-    for (const Sequence* sequence : waiting_) {
-      state.waiting.push_back(sequence->View());
-      state.waiting.back().waited_steps = counters_.steps() - sequence->arrived_step;
-    }
+  // Only where blocks may run out does it matter which are shared.
+  const bool scarce = blocks_->free() < running_.size();
+  const auto free_without = [this](const std::vector<uint32_t>& blocks) {
+    return std::count_if(blocks.begin(), blocks.end(),
+                         [this](uint32_t block) { return blocks_->users(block) == 1; });
+  };
+  for (Sequence* sequence : running_) {
+    sequences->push_back(sequence);
+    state.running.push_back(sequence->View());
+    if (scarce) state.running.back().own_blocks = free_without(sequence->blocks);
+  }
+  const bool admits = running_.size() < options_.max_sequences;
+  for (Sequence* sequence : waiting_) {
+    // Others of its request are about to have what it can share.
+    if (!admits) break;
+    if (prefixes_.has_value() && sequence->index > 0 && !sequence->group->prompt_sent) continue;
+    FindPrefix(sequence);
+    sequences->push_back(sequence);
+    SequenceView view = sequence->View();
+    view.blocks = sequence->prefix.size();
+    view.own_blocks =
+        std::count_if(sequence->prefix.begin(), sequence->prefix.end(),
+                      [this](const auto& entry) { return blocks_->users(entry.block) == 0; });
+    view.waited_steps = counters_.steps() - sequence->arrived_step;
+    state.waiting.push_back(view);
   }
   state.free_blocks = blocks_->free();
   state.block_size = options_.block_size;
@@ -63,19 +67,41 @@ SchedulerState Engine::Snapshot() {
   return state;
 }
 
-void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice) {
-  const size_t held = sequence->blocks.size();
-  blocks_->Allocate(planned.new_blocks, &sequence->blocks);
-  for (size_t i = held; i < sequence->blocks.size(); ++i) {
-    slice->add_new_blocks(sequence->blocks[i]);
+void Engine::Start(Sequence* sequence) {
+  std::erase(waiting_, sequence);
+  running_.push_back(sequence);
+  sequence->resumes = false;
+  sequence->group->started = true;
+  sequence->number = ++last_number_;
+  by_number_.emplace(sequence->number, sequence);
+  sequence->sent_blocks = 0;
+  for (const PrefixCache::Entry& entry : sequence->prefix) {
+    blocks_->Share(entry.block);
+    sequence->blocks.push_back(entry.block);
   }
+  if (sequence->started != absl::InfiniteDuration()) return;
+  sequence->started = clock_->Now();
+  sequence->shared_tokens = sequence->scheduled;
+  counters_.set_prompt_tokens(counters_.prompt_tokens() + sequence->request.prompt.size());
+  counters_.set_prompt_tokens_shared(counters_.prompt_tokens_shared() + sequence->shared_tokens);
+}
+
+void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice) {
+  const bool begins = sequence->sent_blocks == 0;
+  blocks_->Allocate(planned.new_blocks, &sequence->blocks);
+  const auto new_blocks = sequence->blocks.begin() + sequence->sent_blocks;
+  slice->mutable_new_blocks()->Add(new_blocks, sequence->blocks.end());
+  sequence->sent_blocks = sequence->blocks.size();
   const auto first = sequence->tokens.begin() + planned.start;
   slice->mutable_token_ids()->Add(first, first + planned.count);
   slice->set_sequence(sequence->number);
   slice->set_start(planned.start);
   slice->set_logit_rows(planned.logit_rows);
   slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
-  if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
+  if (begins) {
+    *slice->mutable_params() = sequence->request.params;
+    slice->mutable_prefix_token_ids()->Add(sequence->tokens.begin(), first);
+  }
   if (planned.logit_rows > 0 && sequence->constraint != nullptr) {
     sequence->constraint->Allowed(slice->mutable_allowed_tokens());
   }
@@ -83,13 +109,20 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
                                  ? sequence->tokens[end]
                                  : -1);
-  // What is computed again, having been preempted, is not the client's doing.
-  for (size_t i = std::max<size_t>(planned.start, sequence->charged); i < end; ++i) {
-    sequence->client->served += ServiceOf(1, i >= sequence->request.prompt.size());
-  }
-  sequence->charged = std::max(sequence->charged, end);
+  Charge(planned, sequence);
   sequence->scheduled = end;
   sequence->last_step = last_step_ + 1;
+  if (end >= sequence->request.prompt.size()) sequence->group->prompt_sent = true;
+  AddToPrefix(sequence);
+}
+
+void Engine::Charge(const PlannedSlice& planned, Sequence* sequence) {
+  const int64_t end = planned.start + planned.count;
+  const int64_t prompt = sequence->request.prompt.size();
+  // What is computed again, having been preempted, is not the client's doing.
+  const int64_t begin = std::max(planned.start, sequence->charged);
+  for (int64_t i = begin; i < end; ++i) sequence->client->served += ServiceOf(1, i >= prompt);
+  sequence->charged = std::max(sequence->charged, end);
 }
 
 void Engine::Send(v1::StepHeader* header, Step step) {
@@ -112,6 +145,47 @@ void Engine::Send(v1::StepHeader* header, Step step) {
   observer_->OnStepSent(tokens);
   // A broken link ends the epoch from outside, and with it every sequence.
   epoch_->sink->Send(*header);
+}
+
+std::optional<PrefixCache::Next> Engine::NextOfPrefix(const Sequence& sequence) const {
+  const int64_t begin = sequence.prefix.size() * options_.block_size;
+  const int64_t end = begin + options_.block_size;
+  if (end > sequence.tokens.size()) return std::nullopt;
+  const std::optional<int64_t> rope = sequence.rope.Embedding(begin, end);
+  if (!rope.has_value()) return std::nullopt;
+  PrefixCache::Next next;
+  next.before = sequence.prefix.empty() ? PrefixCache::kRoot : sequence.prefix.back().id;
+  next.owner = options_.share_prefixes_across_clients ? &any_owner_ : &sequence.request.client;
+  next.rope = *rope;
+  next.token_ids = absl::MakeConstSpan(sequence.tokens).subspan(begin, options_.block_size);
+  return next;
+}
+
+void Engine::FindPrefix(Sequence* sequence) {
+  // A score needs the row of each token, and those are not kept.
+  if (!prefixes_.has_value() || sequence->request.params.score()) return;
+  std::vector<PrefixCache::Entry>& prefix = sequence->prefix;
+  const auto lost = std::find_if(prefix.begin(), prefix.end(),
+                                 [this](const auto& entry) { return !prefixes_->Holds(entry); });
+  prefix.erase(lost, prefix.end());
+  // The last token has to be computed, for it gives the next.
+  while ((prefix.size() + 1) * options_.block_size < sequence->tokens.size()) {
+    const std::optional<PrefixCache::Next> next = NextOfPrefix(*sequence);
+    const PrefixCache::Entry* const entry = next.has_value() ? prefixes_->Find(*next) : nullptr;
+    if (entry == nullptr) break;
+    prefix.push_back(*entry);
+  }
+  sequence->scheduled = prefix.size() * options_.block_size;
+}
+
+void Engine::AddToPrefix(Sequence* sequence) {
+  if (!prefixes_.has_value()) return;
+  while ((sequence->prefix.size() + 1) * options_.block_size <= sequence->scheduled) {
+    const std::optional<PrefixCache::Next> next = NextOfPrefix(*sequence);
+    if (!next.has_value()) return;
+    const uint32_t block = sequence->blocks[sequence->prefix.size()];
+    sequence->prefix.push_back({prefixes_->Add(*next, block), block});
+  }
 }
 
 }  // namespace gantry

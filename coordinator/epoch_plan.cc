@@ -53,6 +53,14 @@ MemoryKind EpochPlan::KindOf(int worker) const {
   return KindOfDevice(workers[worker].hello.device().device());
 }
 
+std::string EpochPlan::Numerics() const {
+  std::string kinds;
+  for (const StagePlan& stage : placement.stages) {
+    kinds.append(stage.end - stage.begin, KindOf(stage.device) == MemoryKind::kGpu ? 'g' : 'c');
+  }
+  return kinds;
+}
+
 std::optional<int> EpochPlan::FindWorker(uint64_t session) const {
   for (int i = 0; i < workers.size(); ++i) {
     if (workers[i].session == session) return i;

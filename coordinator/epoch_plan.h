@@ -28,6 +28,9 @@ struct EpochPlan {
   // "model.embed_tokens .. model.layers.7" of one stage.
   std::string StageModules(const ServedModel& model, int stage) const;
   MemoryKind KindOf(int worker) const;
+  // Which kind of device holds each module; on that alone depends in what it is held, and so which
+  // tokens are computed.
+  std::string Numerics() const;
   // The index of a worker, by session.
   std::optional<int> FindWorker(uint64_t session) const;
 };

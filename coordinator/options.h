@@ -36,12 +36,15 @@ struct CoordinatorOptions {
   int64_t max_sequences = 256;      // that run at once
   int64_t max_queue = 256;          // that wait
   int64_t max_steps_in_flight = 0;  // 0: one more than there are stages
+  bool share_prefixes = true;       // see EngineOptions, as the following
+  bool share_prefixes_across_clients = false;
   // Prompts may make a step that also continues answers take so many times as long.
   double max_decode_slowdown = 1.6;
   absl::Duration lease = absl::Seconds(5);  // without progress of a worker before it counts as lost
   absl::Duration load_timeout = absl::Hours(1);
   absl::Duration step_timeout = absl::Seconds(60);  // before a step that is not back ends the epoch
-  absl::Duration drain = absl::Seconds(10);         // for running requests when told to stop
+  absl::Duration recovery_timeout = absl::Seconds(60);  // for requests whose worker was lost
+  absl::Duration drain = absl::Seconds(10);             // for running requests when told to stop
   TlsOptions tls;
   HttpOptions http;
 };

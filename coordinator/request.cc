@@ -164,6 +164,9 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
     return Invalid("priority", absl::StrCat(-kMaxPriority, " to ", kMaxPriority),
                    request.priority());
   }
+  if (request.has_n() && (request.n() < 1 || request.n() > kMaxAnswers)) {
+    return Invalid("n", absl::StrCat("1 to ", kMaxAnswers), request.n());
+  }
   if (request.has_max_new_tokens() && request.max_new_tokens() < 0) {
     return Invalid("max_new_tokens", "0 or more", request.max_new_tokens());
   }
@@ -194,6 +197,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   for (int32_t id : context.generation.eos_token_ids) checked.params.add_end_token_ids(id);
   checked.ignore_eos = request.ignore_eos();
   checked.priority = request.priority();
+  checked.n = request.has_n() ? request.n() : 1;
   checked.stop.assign(request.stop().begin(), request.stop().end());
   checked.logprobs = request.logprobs() || request.top_logprobs() > 0;
   return checked;

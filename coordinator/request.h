@@ -33,12 +33,14 @@ struct Request {
   v1::SequenceParams params;
   int64_t max_new_tokens = 0;     // at most what the context leaves room for
   std::vector<std::string> stop;  // none empty
+  int n = 1;                      // answers; the seed of the i-th is params.seed() + i
   bool logprobs = false;
   bool ignore_eos = false;  // end tokens do not end the answer
   // At the beginning of an answer; every sequence of the request has its own Copy. May be null.
   std::shared_ptr<const TokenConstraint> constraint;
 };
 
+inline constexpr int kMaxAnswers = 128;
 inline constexpr int kMaxPriority = 10;
 inline constexpr int kMaxStopStrings = 16;
 inline constexpr int kMaxStopBytes = 1024;

@@ -2,6 +2,7 @@
 #define GANTRY_COORDINATOR_ROPE_SCHEDULE_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "model/config.h"
 
@@ -23,6 +24,10 @@ class RopeSchedule {
   };
   // For the token at `position`.
   Chunk At(int64_t position) const;
+
+  // A number for the embedding of the tokens from `begin` to `end`, exclusive: equal where it is
+  // equal. Nothing when they have several.
+  std::optional<int64_t> Embedding(int64_t begin, int64_t end) const;
 
   // Whether a sequence that now has `length` tokens must be computed again from its first token.
   bool MustRestart(int64_t length) const;

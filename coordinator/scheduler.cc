@@ -68,7 +68,7 @@ class Planner {
         continue;
       }
       free_blocks_ -= needed;
-      AddSlice({i, sequence.scheduled, 1, needed, 1});
+      AddSlice({i, sequence.scheduled, 1, needed, 1, /*continues=*/true});
       served_[sequence.client] += ServiceOf(1, /*generated=*/true);
       plan_.decodes = true;
     }
@@ -105,7 +105,7 @@ class Planner {
          --victim) {
       if (taken_[victim] || state_.running[victim].blocks == 0) continue;
       taken_[victim] = true;
-      free_blocks_ += state_.running[victim].blocks;
+      free_blocks_ += state_.running[victim].own_blocks;
       plan_.preempted.push_back(victim);
     }
     return free_blocks_ >= needed;
@@ -175,11 +175,12 @@ class Planner {
   bool Admit(int index) {
     const SequenceView& sequence = state_.waiting[index];
     const int64_t running = state_.running.size() + plan_.admitted.size();
-    const int64_t needed = BlocksFor(sequence.length, state_.block_size);
+    const int64_t needed = BlocksFor(sequence.length, state_.block_size) - sequence.blocks;
+    const int64_t taken = needed + sequence.own_blocks;  // of the free
     // Each running sequence may soon want a block; admitting less is cheaper than preempting.
-    if (running >= state_.max_running || free_blocks_ - needed < running) return false;
+    if (running >= state_.max_running || free_blocks_ - taken < running) return false;
     if (!PlanChunk(state_.running.size() + index, sequence, needed)) return false;
-    free_blocks_ -= needed;
+    free_blocks_ -= taken;
     plan_.admitted.push_back(index);
     return true;
   }

@@ -11,8 +11,11 @@ struct SequenceView {
   int64_t length = 0;  // tokens known: the prompt and what was generated
   int64_t scheduled =
       0;  // of them in steps that were sent; equal to length while a result is awaited
-  int64_t max_chunk = 0;   // tokens that its next slice may have at most
-  int64_t blocks = 0;      // held
+  int64_t max_chunk = 0;  // tokens that its next slice may have at most
+  // Held; of those that wait, that hold its beginning, `scheduled` tokens, already.
+  int64_t blocks = 0;
+  // Of these, that are free when it gives them back, or, of those that wait, now.
+  int64_t own_blocks = 0;
   bool score = false;      // every row goes through lm_head, not only the last
   uint64_t last_step = 0;  // that carried a slice of it
   int client = 0;          // index into SchedulerState::clients
@@ -45,6 +48,7 @@ struct PlannedSlice {
   int64_t count = 0;
   int64_t new_blocks = 0;
   int64_t logit_rows = 0;
+  bool continues = false;  // a sequence that generates
 };
 
 struct StepPlan {

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "coordinator/client_shares.h"
 #include "coordinator/generation.h"
+#include "coordinator/prefix_cache.h"
 #include "coordinator/request.h"
 #include "coordinator/rope_schedule.h"
 #include "coordinator/scheduler.h"
@@ -18,8 +19,9 @@
 
 namespace gantry {
 
-// Where the events of a request go. Called by the engine's thread, which waits meanwhile; exactly
-// one call of OnFinish or OnError ends the request. A scored request gets its tokens by OnScored.
+// Where the events of a request go. Called by the engine's thread, which waits meanwhile. The
+// request ends with one call of OnFinish for each of its n answers, or with one of OnError. A
+// scored request gets its tokens by OnScored.
 class RequestSink {
  public:
   virtual ~RequestSink() = default;
@@ -29,22 +31,34 @@ class RequestSink {
   virtual void OnError(const absl::Status& status) = 0;
 };
 
-// A request on its way through the engine.
+struct Sequence;
+
+// A request on its way through the engine: its answers that have not finished.
+struct RequestGroup {
+  uint64_t id = 0;
+  std::shared_ptr<RequestSink> sink;
+  std::vector<std::unique_ptr<Sequence>> sequences;
+  bool started = false;      // one of them ran
+  int suspensions = 0;       // of the epoch since it last got a token
+  bool prompt_sent = false;  // one of them has sent all its prompt, which the others may share
+};
+
+// One answer.
 struct Sequence {
-  Sequence(uint64_t id, Request checked, std::shared_ptr<RequestSink> events, absl::Duration end,
+  Sequence(RequestGroup* owner, int number_of_answer, Request checked, absl::Duration end,
            const ModelConfig* config, const Tokenizer* tokenizer)
-      : request_id(id),
+      : group(owner),
+        index(number_of_answer),
         request(std::move(checked)),
-        sink(std::move(events)),
         deadline(end),
         tokens(request.prompt),
         rope(config, request.prompt.size()),
         generation(request, tokenizer),
         constraint(request.constraint == nullptr ? nullptr : request.constraint->Copy()) {}
 
-  uint64_t request_id;
-  Request request;
-  std::shared_ptr<RequestSink> sink;
+  RequestGroup* group;
+  int index;
+  Request request;                         // with the seed of this answer
   absl::Duration deadline;                 // on the engine's clock; infinite without one
   ClientShares::Client* client = nullptr;  // whose it is
 
@@ -53,14 +67,20 @@ struct Sequence {
   std::vector<int32_t> tokens;  // the prompt and what was generated
   int64_t scheduled = 0;        // tokens in steps that were sent
   std::vector<uint32_t> blocks;
+  size_t sent_blocks = 0;  // of them that the stages know
+  // The blocks that it begins with, as the cache knows them: of one that waits, those that it would
+  // share; of one that runs, its first full blocks.
+  std::vector<PrefixCache::Entry> prefix;
   uint64_t last_step = 0;
-  size_t charged = 0;         // tokens that its client was charged for
+  int64_t charged = 0;        // tokens that its client was charged for
   uint64_t arrived_step = 0;  // steps that had been sent by then, of all epochs
   bool resumes = false;       // it waits, having run before
   RopeSchedule rope;
   Generation generation;
   std::unique_ptr<TokenConstraint> constraint;  // after `tokens`; may be null
   int64_t scored = 0;                           // tokens of a scored request that went to the sink
+  int64_t score_rows = 0;                       // results since it was last started
+  int64_t shared_tokens = 0;                    // of the prompt, when it was first started
 
   absl::Duration arrived;
   absl::Duration started = absl::InfiniteDuration();      // first admitted
@@ -72,7 +92,7 @@ struct Sequence {
     view.length = tokens.size();
     view.scheduled = scheduled;
     view.max_chunk = rope.At(scheduled).end - scheduled;
-    view.blocks = blocks.size();
+    view.blocks = view.own_blocks = blocks.size();
     view.score = request.params.score();
     view.last_step = last_step;
     view.client = client->index;

@@ -29,6 +29,9 @@ EngineOptions MakeEngineOptions(const CoordinatorOptions& options, EngineObserve
   engine.max_step_rows = MaxStepRows(options);
   engine.max_sequences = options.max_sequences;
   engine.max_queue = options.max_queue;
+  engine.recovery_timeout = options.recovery_timeout;
+  engine.share_prefixes = options.share_prefixes;
+  engine.share_prefixes_across_clients = options.share_prefixes_across_clients;
   engine.max_decode_slowdown = options.max_decode_slowdown;
   engine.max_steps_in_flight = options.max_steps_in_flight;
   engine.observer = observer;

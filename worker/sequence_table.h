@@ -16,22 +16,25 @@ namespace gantry {
 struct StageSequence {
   v1::SequenceParams params;
   std::vector<int32_t> blocks;     // that hold its keys and values, in order
+  int64_t shared_blocks = 0;       // the first of them, which others filled
   std::vector<int32_t> token_ids;  // all so far; the penalties and the scores need them
   std::string error;               // of a slice that failed: later ones fail too
 };
 
-// The sequences of one stage and who owns which block. Not thread-safe.
+// The sequences of one stage and which blocks they hold. A block is written to by one sequence;
+// when it is full, others may begin with it. Not thread-safe.
 class SequenceTable {
  public:
   SequenceTable(int64_t num_blocks, int64_t block_size);
 
-  // Adds the slice's tokens and blocks to its sequence, which begins with start = 0. Expects a
-  // slice that passed CheckSlice. INVALID_ARGUMENT for an unknown sequence, a start that is not
-  // where the sequence ends, a block that does not exist or that a sequence holds already, too few
-  // blocks; FAILED_PRECONDITION with the first error for a sequence that has failed.
-  // Any error fails the sequence. The pointer holds until the sequence is released.
+  // Adds the slice's tokens and blocks to its sequence, which begins with start = 0 or with
+  // prefix_token_ids. Expects a slice that passed CheckSlice. INVALID_ARGUMENT for an unknown
+  // sequence, a start that is not where the sequence ends, a prefix that is not whole blocks or
+  // whose blocks are not full, a block that does not exist or, but for the prefix, that a sequence
+  // holds already, too few blocks; FAILED_PRECONDITION with the first error for a sequence that has
+  // failed. Any error fails the sequence. The pointer holds until the sequence is released.
   absl::StatusOr<StageSequence*> Append(const v1::SequenceSlice& slice);
-  // Marks the sequence, if it is known, as failed.
+  // Marks the sequence, if it is known, as failed. No other may begin with its blocks any more.
   void Fail(uint64_t sequence, absl::string_view error);
   // Forgets the sequence and frees its blocks. An unknown one is no error: it may have failed
   // before it began.
@@ -41,12 +44,18 @@ class SequenceTable {
   int64_t used_blocks() const { return used_blocks_; }
 
  private:
-  absl::Status Check(const v1::SequenceSlice& slice, const StageSequence* sequence) const;
+  struct Block {
+    int64_t users = 0;
+    bool full = false;  // since it was last handed out
+  };
 
-  const int64_t num_blocks_;
+  absl::Status CheckStart(const v1::SequenceSlice& slice, const StageSequence* sequence) const;
+  absl::Status CheckBlocks(const v1::SequenceSlice& slice, const StageSequence* sequence) const;
+  void AddBlocks(const v1::SequenceSlice& slice, StageSequence* sequence);
+
   const int64_t block_size_;
   int64_t used_blocks_ = 0;
-  std::vector<bool> used_;  // [num_blocks]
+  std::vector<Block> blocks_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<StageSequence>> sequences_;
 };
 

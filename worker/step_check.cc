@@ -190,8 +190,17 @@ absl::Status CheckSlice(const v1::SequenceSlice& slice, const StageLimits& limit
     GANTRY_RETURN_IF_ERROR(CheckTokenId("following_token", slice.following_token(), limits));
   }
   GANTRY_RETURN_IF_ERROR(CheckAllowedTokens(slice, limits));
-  if (slice.start() > 0) return absl::OkStatus();
-  if (!slice.has_params()) return absl::InvalidArgumentError("params: expected with start = 0");
+  if (slice.start() > 0 && slice.prefix_token_ids().empty()) return absl::OkStatus();
+  if (slice.prefix_token_ids_size() != slice.start()) {
+    return Wrong("number of prefix_token_ids", absl::StrCat("start, ", slice.start()),
+                 slice.prefix_token_ids_size());
+  }
+  for (const int32_t id : slice.prefix_token_ids()) {
+    GANTRY_RETURN_IF_ERROR(CheckTokenId("prefix_token_ids", id, limits));
+  }
+  if (!slice.has_params()) {
+    return absl::InvalidArgumentError("params: expected with the slice that begins a sequence");
+  }
   return CheckParams(slice.params(), limits);
 }
 

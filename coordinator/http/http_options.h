@@ -21,7 +21,7 @@ struct HttpLimits {
   absl::Duration body_timeout = absl::Seconds(60);   // for the whole body
   absl::Duration idle_timeout = absl::Seconds(75);   // between requests
   absl::Duration write_timeout = absl::Seconds(30);  // in which a reader takes nothing
-  absl::Duration linger_timeout = absl::Seconds(2);  // for the client to take a last response
+  absl::Duration linger_timeout = absl::Seconds(5);  // for the client to take a last response
 };
 
 // Of one API key; 0: no limit.

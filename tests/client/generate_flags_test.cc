@@ -70,6 +70,10 @@ TEST_F(GenerateFlagsTest, EveryFlagArrives) {
                                                                     "--logprobs",
                                                                     "--top_logprobs",
                                                                     "4",
+                                                                    "--priority",
+                                                                    "-3",
+                                                                    "--n",
+                                                                    "5",
                                                                     "--json",
                                                                     "--timeout",
                                                                     "1.5s"}));
@@ -91,6 +95,8 @@ TEST_F(GenerateFlagsTest, EveryFlagArrives) {
   EXPECT_THAT(options.stop, ElementsAre("a,b"));
   EXPECT_EQ(options.logprobs, true);
   EXPECT_EQ(options.top_logprobs, 4);
+  EXPECT_EQ(options.priority, -3);
+  EXPECT_EQ(options.n, 5);
   EXPECT_TRUE(options.json);
   EXPECT_EQ(options.timeout, absl::Milliseconds(1500));
 }

@@ -131,6 +131,16 @@ TEST(MakeGenerateRequestTest, ChatHasTheSystemMessageFirst) {
   EXPECT_EQ(request.chat().messages(1).content(), "hi");
 }
 
+TEST(CheckOptionsTest, AnswersAreWithinTheirBounds) {
+  for (int32_t n : {-1, 0, 129}) {
+    EXPECT_THAT(CheckOptions({.prompt = "x", .n = n}),
+                StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("--n")));
+  }
+  GANTRY_EXPECT_OK(CheckOptions({.prompt = "x", .n = 128}));
+  EXPECT_FALSE(
+      CheckOptions({.action = GenerateOptions::Action::kScore, .prompt = "x", .n = 2}).ok());
+}
+
 TEST(MakeGenerateRequestTest, AlternativesNeedLogprobs) {
   EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .top_logprobs = 2}).logprobs());
   EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .json = true}).logprobs());

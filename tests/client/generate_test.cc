@@ -58,6 +58,34 @@ TEST_F(GenerateTest, JsonWithoutLogprobsDoesNotAskForThem) {
                                            "\n"));
 }
 
+TEST_F(GenerateTest, SeveralAnswersComeOneAfterTheOther) {
+  std::vector<v1::GenerateResponse> events = server_.events;
+  for (v1::GenerateResponse& event : events) {
+    if (event.has_finish()) {
+      event.mutable_finish()->set_sequence_index(1);
+    } else {
+      event.mutable_token()->set_sequence_index(1);
+    }
+  }
+  server_.events.insert(server_.events.begin(), events.begin(), events.end());
+  GANTRY_ASSERT_OK(Run({.prompt = "x", .n = 2}));
+  EXPECT_EQ(server_.generate_requests()[0].n(), 2);
+  EXPECT_EQ(captured_.text(), "One \"two\".\n\nOne \"two\".");
+}
+
+TEST_F(GenerateTest, JsonTellsOfWhichAnswerALineIs) {
+  server_.events[0].mutable_token()->set_sequence_index(1);
+  server_.events.push_back(server_.events.back());
+  GANTRY_ASSERT_OK(Run({.prompt = "x", .n = 2, .json = true}));
+  EXPECT_THAT(captured_.text(), StartsWith(R"({"index":0,"token_id":5,"text":"One","logprob":-0.5,)"
+                                           R"("sequence_index":1})"));
+}
+
+TEST_F(GenerateTest, AnAnswerThatDoesNotFinishIsAnError) {
+  EXPECT_THAT(Run({.prompt = "x", .n = 2}),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("cut")));
+}
+
 TEST_F(GenerateTest, LogprobsAreALineAToken) {
   v1::TopLogprob* top = server_.events[0].mutable_token()->add_top_logprobs();
   top->set_token_id(7);

@@ -83,7 +83,7 @@ TEST(StatusTextTest, ReadyServer) {
             "\n"
             "decode    800 tokens/s a request predicted, 650.5 measured\n"
             "requests  0 running, 0 waiting, 0 finished, 0 failed, 0 cancelled, 0 rejected\n"
-            "tokens    0 of prompts, 0 generated\n"
+            "tokens    0 of prompts (0 shared), 0 generated\n"
             "steps     0, 0 in flight\n"
             "kv cache  3 of 100 blocks in use\n");
 }

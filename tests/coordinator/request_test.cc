@@ -117,6 +117,19 @@ TEST_F(RequestTest, ResultsAndCallsOfToolsAreNotLeftOutInSilence) {
   ExpectRefused(calls, "UTF-8");
 }
 
+TEST_F(RequestTest, ThereMayBeSeveralAnswers) {
+  v1::GenerateRequest request = Ids({1});
+  GANTRY_ASSERT_OK_AND_ASSIGN(Request checked, Check(request));
+  EXPECT_EQ(checked.n, 1);
+  request.set_n(128);
+  GANTRY_ASSERT_OK_AND_ASSIGN(checked, Check(request));
+  EXPECT_EQ(checked.n, 128);
+  for (int32_t n : {-1, 0, 129, std::numeric_limits<int32_t>::max()}) {
+    request.set_n(n);
+    ExpectRefused(request, "n: expected 1 to 128");
+  }
+}
+
 TEST_F(RequestTest, AnInputIsNeeded) {
   ExpectRefused(v1::GenerateRequest(), "input");
   ExpectRefused(Ids({}), "prompt");

@@ -36,7 +36,7 @@ SequenceView Sequence(int client, int64_t length, int64_t scheduled = 0) {
   sequence.client = client;
   sequence.length = length;
   sequence.scheduled = scheduled;
-  sequence.blocks = BlocksFor(scheduled, 4);
+  sequence.blocks = sequence.own_blocks = BlocksFor(scheduled, 4);
   sequence.max_chunk = 1 << 20;
   return sequence;
 }
@@ -203,7 +203,7 @@ class Contest {
     planned.insert(planned.end(), waiting_.begin(), waiting_.end());
     for (int i : plan.preempted) {
       Item* const item = planned[i];
-      item->view.blocks = item->view.scheduled = 0;
+      item->view.blocks = item->view.own_blocks = item->view.scheduled = 0;
       item->view.resumes = true;
       std::erase(running_, item);
       waiting_.push_front(item);
@@ -221,6 +221,7 @@ class Contest {
   void Return(const PlannedSlice& slice, Item* item) {
     SequenceView& view = item->view;
     view.blocks += slice.new_blocks;
+    view.own_blocks = view.blocks;
     view.scheduled += slice.count;
     view.last_step = steps_;
     view.resumes = false;

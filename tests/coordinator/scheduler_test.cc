@@ -35,7 +35,7 @@ SequenceView Sequence(int64_t length, int64_t scheduled, int64_t blocks, uint64_
   SequenceView sequence;
   sequence.length = length;
   sequence.scheduled = scheduled;
-  sequence.blocks = blocks;
+  sequence.blocks = sequence.own_blocks = blocks;
   sequence.max_chunk = 1 << 20;
   sequence.last_step = last_step;
   return sequence;
@@ -165,6 +165,30 @@ TEST(SchedulerTest, TheOldestTakesBlocksFromTheYoungest) {
   EXPECT_THAT(Sequences(plan), ElementsAre(0, 1));
 }
 
+TEST(SchedulerTest, ASharedPrefixNeedsNoNewBlocks) {
+  SchedulerState state = State();
+  state.free_blocks = 2;
+  state.waiting = {Sequence(13, 8, 2)};
+  state.waiting[0].own_blocks = 0;
+  StepPlan plan = PlanStep(state);
+  ASSERT_THAT(plan.slices, SizeIs(1));
+  EXPECT_EQ(plan.slices[0].start, 8);
+  EXPECT_EQ(plan.slices[0].count, 5);
+  EXPECT_EQ(plan.slices[0].new_blocks, 2);
+  state.waiting[0].own_blocks = 1;  // nobody uses one of them: it is among the free
+  EXPECT_THAT(PlanStep(state).slices, IsEmpty());
+}
+
+TEST(SchedulerTest, TakingBlocksThatOthersUseFreesNone) {
+  SchedulerState state = State();
+  state.free_blocks = 0;
+  state.running = {Sequence(5, 4, 1), Sequence(6, 6, 2), Sequence(6, 6, 2)};
+  state.running[2].own_blocks = 0;
+  const StepPlan plan = PlanStep(state);
+  EXPECT_THAT(plan.preempted, ElementsAre(2, 1));
+  EXPECT_THAT(Sequences(plan), ElementsAre(0));
+}
+
 TEST(SchedulerTest, TheYoungestWaitsWhenThereAreNoBlocks) {
   SchedulerState state = State();
   state.free_blocks = 0;
@@ -259,7 +283,7 @@ class Simulation {
     for (int index : plan.preempted) {
       Item& item = items_[planned[index]];
       allocator_->Free(&item.blocks);
-      item.view.blocks = item.view.scheduled = 0;
+      item.view.blocks = item.view.own_blocks = item.view.scheduled = 0;
       item.scored = 0;
       item.view.resumes = true;
       ++item.generation;
@@ -292,7 +316,7 @@ class Simulation {
       ASSERT_GE(item.blocks.size() * state_.block_size, slice.start + slice.count);
       tokens += slice.count;
       rows += slice.logit_rows;
-      item.view.blocks = item.blocks.size();
+      item.view.blocks = item.view.own_blocks = item.blocks.size();
       item.view.scheduled += slice.count;
       item.view.last_step = steps_;
       item.view.resumes = false;

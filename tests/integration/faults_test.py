@@ -56,8 +56,25 @@ class FaultsTest(unittest.TestCase):
             self.assertGreater(status["predicted"]["decode_tokens_per_s"], 0)
             self.assertGreater(status["stages"][0]["predicted_ms"], 0)
 
+    def test_requests_go_on_where_a_lost_worker_is_replaced(self):
+        sampled = [ids([5 + i % 900 for i in range(100)]), "--temperature=2", "--seed=7",
+                   "--min_new_tokens=300", "--max_new_tokens=300"]  # fmt: skip
+        with Cluster(DEMO, 2) as cluster:
+            before = cluster.tokens(*sampled)
+            with cluster.streaming(*sampled) as client:
+                cluster.workers.pop("cpu-1").kill()
+                cluster.start_worker("cpu-2")
+                rest, error = client.communicate()
+            self.assertEqual(client.returncode, 0, error)
+            lines = [json.loads(line) for line in rest.splitlines()]
+            self.assertEqual([line["index"] for line in lines[:-1]], list(range(1, 300)))
+            self.assertEqual([line["token_id"] for line in lines[:-1]], before[1:])
+            counters = cluster.status()["counters"]
+            self.assertEqual((counters["requests_failed"], counters["requests_recovered"]), (0, 1))
+            wait_until(lambda: idle(cluster.status()), "all is freed")
+
     def test_killed_worker_ends_its_requests_and_another_takes_its_place(self):
-        with long_model() as model, Cluster(model, 2, DUMMY) as cluster:
+        with long_model() as model, Cluster(model, 2, [*DUMMY, "--recovery_timeout=0s"]) as cluster:
             before = cluster.tokens(*GREEDY)
             epoch = cluster.status()["epoch"]
             with cluster.streaming(*LONG) as client:

@@ -168,7 +168,9 @@ class HttpTest(unittest.TestCase):
                 self.assertEqual(counters(cluster)["requests_cancelled"], 1)
 
     def test_http_stream_whose_worker_is_lost_ends_with_an_error_and_no_end(self):
-        with long_model(tokenizer=True) as model, http_cluster(model, 1, DUMMY) as cluster:
+        with long_model(tokenizer=True) as model, http_cluster(
+            model, 1, [*DUMMY, "--recovery_timeout=0s"]
+        ) as cluster:
             with connect(cluster) as peer, peer.makefile("rb") as stream:
                 peer.sendall(request_bytes("POST", "/v1/completions", LONG))
                 status, headers = read_head(stream)

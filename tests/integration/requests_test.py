@@ -85,6 +85,30 @@ class RequestsTest(unittest.TestCase):
             stop = f"--stop={text[3:5]}"
             lines = cluster.generate_json(prompt, stop, f"--min_new_tokens={longer}", f"--max_new_tokens={longer}")
             self.assertEqual(len(lines) - 1, longer)
+    def test_shared_prefixes_give_the_same_tokens(self):
+        prompt = [5 + i % 900 for i in range(200)]
+        sampled = ["--temperature=2", "--seed=7", "--min_new_tokens=20", "--max_new_tokens=20"]
+        answers = []
+        for flags in ([], ["--noshare_prefixes"]):
+            with Cluster(DEMO, 3, flags) as cluster:
+                first = cluster.generate_json(ids(prompt), *sampled)
+                again = cluster.generate_json(ids(prompt), *sampled)
+                other = cluster.generate_json(ids(prompt[:100] + [3]), *sampled)
+                answers.append((first[:-1], again[:-1], other[:-1]))
+                shared = cluster.status()["counters"]["prompt_tokens_shared"]
+                self.assertEqual(shared, 0 if flags else 192 + 96)
+        self.assertEqual(answers[0], answers[1])
+        self.assertEqual(answers[0][0], answers[0][1])
+
+    def test_several_answers_are_those_of_their_seeds(self):
+        sampled = [ids(GOLDEN[0]["prompt"]), "--temperature=3", "--min_new_tokens=20", "--max_new_tokens=20"]
+        with Cluster(DEMO, 2) as cluster:
+            lines = cluster.generate_json(*sampled, "--n=4", "--seed=7")
+            self.assertEqual(sorted(line["sequence_index"] for line in lines if "finish_reason" in line), [0, 1, 2, 3])
+            for i in range(4):
+                answer = [line["token_id"] for line in lines if line["sequence_index"] == i and "token_id" in line]
+                self.assertEqual(answer, cluster.tokens(*sampled, f"--seed={7 + i}"))
+            wait_until(lambda: idle(cluster.status()), "all is freed")
 
     def test_stop_strings_end_the_text(self):
         with Cluster(DEMO) as cluster:

@@ -53,7 +53,7 @@ TEST_F(ModuleSchemesTest, LayersAreQuantisedAndTheRestIsNot) {
   EXPECT_THAT(gpu[0].weights, IsEmpty());
   ASSERT_THAT(gpu[3].weights, SizeIs(7));
   EXPECT_EQ(gpu[3].weights[0].first, "model.layers.2.self_attn.q_proj.weight");
-  const TensorScheme nf4 = {Scheme::kNf4, true, false, 64};
+  const TensorScheme nf4 = {Scheme::kNf4, true, 64};
   for (const auto& weight : gpu[3].weights) EXPECT_EQ(weight.second, nf4) << weight.first;
   EXPECT_EQ(gpu[3].Main(modules_[3]), Scheme::kNf4);
   EXPECT_EQ(gpu[14].Of("lm_head.weight").scheme, Scheme::kBf16);

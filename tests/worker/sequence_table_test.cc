@@ -46,6 +46,50 @@ TEST(SequenceTableTest, ReleasedBlocksAndNumbersMayComeAgain) {
   GANTRY_EXPECT_OK(table.Append(MakeSlice(1, 0, 8, {1, 0})));
 }
 
+// A slice that begins with blocks that others have filled.
+v1::SequenceSlice MakeSharing(uint64_t sequence, int prefix, int tokens,
+                              const std::vector<uint32_t>& blocks) {
+  v1::SequenceSlice slice = MakeSlice(sequence, prefix, tokens, blocks);
+  for (int i = 0; i < prefix; ++i) slice.add_prefix_token_ids(i);
+  return slice;
+}
+
+TEST(SequenceTableTest, FullBlocksHaveSeveralUsers) {
+  SequenceTable table(8, 4);
+  GANTRY_ASSERT_OK(table.Append(MakeSlice(1, 0, 6, {5, 3})));
+  GANTRY_ASSERT_OK_AND_ASSIGN(StageSequence * sequence, table.Append(MakeSharing(2, 4, 1, {5, 6})));
+  EXPECT_THAT(sequence->blocks, ElementsAre(5, 6));
+  EXPECT_THAT(sequence->token_ids, ElementsAre(0, 1, 2, 3, 4));
+  EXPECT_EQ(table.used_blocks(), 3);
+  table.Release(1);
+  EXPECT_EQ(table.used_blocks(), 2);
+  EXPECT_FALSE(table.Append(MakeSlice(3, 0, 1, {5})).ok());
+  table.Release(2);
+  EXPECT_EQ(table.used_blocks(), 0);
+}
+
+TEST(SequenceTableTest, AFreedBlockIsSharedUntilItIsHandedOut) {
+  SequenceTable table(8, 4);
+  GANTRY_ASSERT_OK(table.Append(MakeSlice(1, 0, 4, {5})));
+  table.Release(1);
+  GANTRY_ASSERT_OK(table.Append(MakeSharing(2, 4, 1, {5, 6})));
+  table.Release(2);
+  GANTRY_ASSERT_OK(table.Append(MakeSlice(3, 0, 3, {5})));
+  EXPECT_THAT(
+      table.Append(MakeSharing(4, 4, 1, {5, 6})),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("block 5 is to hold a prefix")));
+}
+
+TEST(SequenceTableTest, NobodyBeginsWithTheBlocksOfAFailedSequence) {
+  SequenceTable table(8, 4);
+  GANTRY_ASSERT_OK(table.Append(MakeSlice(1, 0, 4, {5})));
+  GANTRY_ASSERT_OK(table.Append(MakeSharing(2, 4, 4, {5, 6})));
+  table.Fail(2, "non-finite");
+  EXPECT_THAT(table.Append(MakeSharing(3, 8, 1, {5, 6, 7})),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("block 6")));
+  GANTRY_EXPECT_OK(table.Append(MakeSharing(4, 4, 1, {5, 7})));
+}
+
 struct BadAppend {
   std::string name;
   v1::SequenceSlice slice;
@@ -75,6 +119,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadAppend{"BlockOfAnother", MakeSlice(2, 0, 1, {5}), "block 5 is in use"},
         BadAppend{"OwnBlock", MakeSlice(1, 3, 2, {5}), "block 5 is in use"},
         BadAppend{"BlockTwice", MakeSlice(2, 0, 5, {1, 1}), "block 1 is in use"},
+        BadAppend{"PrefixOfPartOfABlock", MakeSharing(2, 3, 1, {5}), "whole blocks of 4, found 3"},
+        BadAppend{"PrefixNotFull", MakeSharing(2, 4, 1, {5, 0}), "block 5 is to hold a prefix"},
+        BadAppend{"PrefixNeverFilled", MakeSharing(2, 4, 1, {0, 1}), "block 0 is to hold a prefix"},
+        BadAppend{"PrefixBeyond", MakeSharing(2, 4, 1, {8, 1}), "below 8, found 8"},
+        BadAppend{"PrefixWithoutBlocks", MakeSharing(2, 4, 1, {}), "need 2 blocks of 4, found 0"},
+        BadAppend{"PrefixOfAKnownSequence", MakeSharing(1, 3, 1, {0}), "begins again"},
         BadAppend{"NoBlock", MakeSlice(2, 0, 1, {}), "need 1 blocks of 4, found 0"},
         BadAppend{"TooFewBlocks", MakeSlice(1, 3, 6, {0}), "need 3 blocks of 4, found 2"}),
     [](const auto& info) { return info.param.name; });

@@ -390,6 +390,40 @@ TEST(StageTest, PenaltiesKnowThePromptAndWhatWasGenerated) {
   }
 }
 
+TEST(StageTest, ASequenceThatBeginsWithAnothersBlocksGetsTheSameTokens) {
+  const std::vector<int32_t> prompt = {4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+  for (const std::vector<size_t>& cuts : {std::vector<size_t>{}, {2}, {1, 3}, {4, 5}}) {
+    TestPipeline alone(TinyConfig(), {.cuts = cuts, .block_size = 4});
+    TestPipeline pipeline(TinyConfig(), {.cuts = cuts, .block_size = 4});
+    const v1::SequenceParams params = GreedyParams(prompt.size());
+    const v1::SequenceSlice whole = pipeline.MakeSlice(1, prompt, 0, prompt.size(), 1, params);
+    const v1::StepHeader first = pipeline.RunStep({whole});
+    v1::SequenceSlice sharing = pipeline.MakeSlice(2, prompt, 8, 2, 1, params);
+    sharing.mutable_prefix_token_ids()->Add(prompt.begin(), prompt.begin() + 8);
+    *sharing.mutable_params() = params;
+    // Blocks of whole tokens of the first, and one of its own for the rest.
+    sharing.set_new_blocks(0, whole.new_blocks(0));
+    sharing.set_new_blocks(1, whole.new_blocks(1));
+    const v1::StepHeader second = pipeline.RunStep({sharing});
+    ASSERT_EQ(second.results(0).error(), "");
+    EXPECT_EQ(second.results(0).tokens(0).SerializeAsString(),
+              first.results(0).tokens(0).SerializeAsString());
+    // They part: each writes to blocks of its own.
+    std::vector<int32_t> one = prompt;
+    std::vector<int32_t> other = prompt;
+    one.push_back(20);
+    other.push_back(21);
+    const v1::StepHeader both = pipeline.RunStep({pipeline.MakeSlice(1, one, 10, 1, 1, params),
+                                                  pipeline.MakeSlice(2, other, 10, 1, 1, params)});
+    for (int i = 0; i < 2; ++i) {
+      const v1::StepHeader expected =
+          alone.RunStep({alone.MakeSlice(i + 1, i == 0 ? one : other, 0, 11, 1, params)});
+      EXPECT_EQ(both.results(i).tokens(0).SerializeAsString(),
+                expected.results(0).tokens(0).SerializeAsString());
+    }
+  }
+}
+
 TEST(StageTest, ReleaseFreesBlocksInEveryStage) {
   TestPipeline pipeline(TinyConfig(), {.cuts = {2, 4}});
   pipeline.RunStep({pipeline.MakeSlice(1, {4, 5, 6}, 0, 3, 0, GreedyParams(3))});

@@ -240,6 +240,27 @@ INSTANTIATE_TEST_SUITE_P(
         BadSlice{"MoreLogitsThanTokens", [](auto* s) { s->set_logit_rows(4); }, "logit_rows"},
         BadSlice{"FollowingToken", [](auto* s) { s->set_following_token(100); }, "following_token"},
         BadSlice{"FollowingMinusTwo", [](auto* s) { s->set_following_token(-2); }, "following"},
+        BadSlice{"PrefixOfAnotherLength",
+                 [](auto* s) {
+                   s->set_start(2);
+                   s->add_prefix_token_ids(1);
+                 },
+                 "number of prefix_token_ids"},
+        BadSlice{"PrefixBeforeTheStart", [](auto* s) { s->add_prefix_token_ids(1); },
+                 "number of prefix_token_ids"},
+        BadSlice{"PrefixBeyondVocabulary",
+                 [](auto* s) {
+                   s->set_start(1);
+                   s->add_prefix_token_ids(100);
+                 },
+                 "prefix_token_ids"},
+        BadSlice{"PrefixWithoutParams",
+                 [](auto* s) {
+                   s->set_start(1);
+                   s->add_prefix_token_ids(1);
+                   s->clear_params();
+                 },
+                 "params"},
         BadSlice{"NoParams", [](auto* s) { s->clear_params(); }, "params"},
         BadParam(
             "NegativeTemperature", [](auto* p) { p->set_temperature(-1); }, "temperature"),

@@ -180,7 +180,6 @@ TEST_P(LinearSchemesTest, BytesAreThoseOfTheScheme) {
   EXPECT_EQ(bits({}), 32);
   EXPECT_EQ(bits(half), 16);
   EXPECT_NEAR(bits(Int8(6)), 8, 0.02);
-  EXPECT_NEAR(bits(Int8(6, false, true)), 24, 0.02);
   EXPECT_EQ(bits(FourBit(Scheme::kNf4, false, DType::kF32)), 4.5);
   EXPECT_NEAR(bits(FourBit(Scheme::kNf4, true, DType::kF32)), 4.127, 0.001);
 }
