@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/step_frame.h"
 
 namespace gantry {
 namespace {
@@ -93,7 +94,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (!result.error().empty()) return Fail(sequence, absl::InternalError(result.error()));
   if (sequence->request.params.score()) return Score(result, sequence);
   const int32_t id = result.tokens_size() == 1 ? result.tokens(0).token().token_id() : -1;
-  if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
+  if (sequence->scheduled < sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
   if (sequence->generation.tokens() == 0) sequence->first_token = clock_->Now();
@@ -234,7 +235,12 @@ bool Engine::SendStep() {
 
 SchedulerState Engine::Snapshot() const {
   SchedulerState state;
-  for (const Sequence* sequence : running_) state.running.push_back(sequence->View());
+  // Only a stage that also samples can feed a token back.
+  const bool feeds_back = epoch_->stages == 1;
+  for (const Sequence* sequence : running_) {
+    state.running.push_back(sequence->View());
+    state.running.back().feeds_back = feeds_back && sequence->MayFeedBack();
+  }
   // A step has no more slices than tokens.
   for (const Sequence* sequence : waiting_) {
     if (state.waiting.size() == options_.max_step_tokens) break;
@@ -250,6 +256,7 @@ SchedulerState Engine::Snapshot() const {
   state.max_steps_in_flight =
       options_.max_steps_in_flight > 0 ? options_.max_steps_in_flight : epoch_->stages + 1;
   for (const Step& step : in_flight_) state.decode_steps_in_flight += step.decodes;
+  state.max_decode_steps_in_flight = feeds_back ? 2 : epoch_->stages;
   return state;
 }
 
@@ -259,14 +266,18 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   for (size_t i = held; i < sequence->blocks.size(); ++i) {
     slice->add_new_blocks(sequence->blocks[i]);
   }
-  const auto first = sequence->tokens.begin() + planned.start;
-  slice->mutable_token_ids()->Add(first, first + planned.count);
+  const size_t end = planned.start + planned.count;
+  if (end > sequence->tokens.size()) {
+    slice->add_token_ids(kSampledToken);
+  } else {
+    const auto first = sequence->tokens.begin() + planned.start;
+    slice->mutable_token_ids()->Add(first, first + planned.count);
+  }
   slice->set_sequence(sequence->number);
   slice->set_start(planned.start);
   slice->set_logit_rows(planned.logit_rows);
   slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
   if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
-  const size_t end = planned.start + planned.count;
   slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
                                  ? sequence->tokens[end]
                                  : -1);

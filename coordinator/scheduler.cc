@@ -8,7 +8,9 @@ namespace gantry {
 namespace {
 
 bool Continues(const SequenceView& sequence) {
-  return !sequence.score && sequence.scheduled > 0 && sequence.length - sequence.scheduled == 1;
+  if (sequence.score || sequence.scheduled == 0) return false;
+  const int64_t unscheduled = sequence.length - sequence.scheduled;
+  return unscheduled == 1 || (unscheduled == 0 && sequence.feeds_back);
 }
 
 class Planner {
@@ -22,7 +24,7 @@ class Planner {
 
   StepPlan Plan() {
     if (state_.steps_in_flight >= state_.max_steps_in_flight) return {};
-    if (state_.decode_steps_in_flight < state_.stages) PlanDecodes();
+    if (state_.decode_steps_in_flight < state_.max_decode_steps_in_flight) PlanDecodes();
     for (int i = 0; i < state_.running.size(); ++i) {
       if (!taken_[i] && !Continues(state_.running[i])) PlanChunk(i, state_.running[i], 0);
     }
@@ -37,7 +39,7 @@ class Planner {
     for (int i = 0; i < state_.running.size(); ++i) {
       const SequenceView& sequence = state_.running[i];
       if (Continues(sequence)) ready.push_back(i);
-      decoding += Continues(sequence) || (!sequence.score && sequence.scheduled == sequence.length);
+      decoding += Continues(sequence) || (!sequence.score && sequence.scheduled >= sequence.length);
     }
     std::stable_sort(ready.begin(), ready.end(), [this](int a, int b) {
       return state_.running[a].last_step < state_.running[b].last_step;
@@ -47,7 +49,7 @@ class Planner {
       if (plan_.slices.size() >= share || tokens_ == 0 || rows_ == 0) break;
       if (taken_[i]) continue;  // preempted by one before
       const SequenceView& sequence = state_.running[i];
-      const int64_t needed = BlocksFor(sequence.length, state_.block_size) - sequence.blocks;
+      const int64_t needed = BlocksFor(sequence.scheduled + 1, state_.block_size) - sequence.blocks;
       taken_[i] = true;
       if (!MakeRoom(i, needed)) {
         taken_[i] = false;

@@ -9,12 +9,14 @@ namespace gantry {
 // What the scheduler knows of a sequence.
 struct SequenceView {
   int64_t length = 0;  // tokens known: the prompt and what was generated
-  int64_t scheduled =
-      0;  // of them in steps that were sent; equal to length while a result is awaited
-  int64_t max_chunk = 0;   // tokens that its next slice may have at most
-  int64_t blocks = 0;      // held
-  bool score = false;      // every row goes through lm_head, not only the last
-  uint64_t last_step = 0;  // that carried a slice of it
+  // Tokens in steps that were sent: equal to length while a result is awaited, or one more while
+  // two are.
+  int64_t scheduled = 0;
+  int64_t max_chunk = 0;    // tokens that its next slice may have at most
+  int64_t blocks = 0;       // held
+  bool score = false;       // every row goes through lm_head, not only the last
+  bool feeds_back = false;  // its token may be scheduled while its result is awaited
+  uint64_t last_step = 0;   // that carried a slice of it
 };
 
 struct SchedulerState {
@@ -29,6 +31,7 @@ struct SchedulerState {
   int steps_in_flight = 0;
   int max_steps_in_flight = 1;
   int decode_steps_in_flight = 0;  // of them with a slice that continues a sequence
+  int max_decode_steps_in_flight = 1;
 };
 
 struct PlannedSlice {
@@ -52,7 +55,9 @@ struct StepPlan {
 // Sequences that continue come first, those that waited longest before others, then chunks of
 // prompts with what is left of the tokens. Sequences that continue are spread over as many steps as
 // there are stages, which keeps every stage busy; more steps would only read the weights more
-// often. A prompt's chunks follow each other without waiting for results.
+// often. A sequence that feeds back continues before its last result has come, so that its only
+// stage does not wait for the coordinator; then max_decode_steps_in_flight is one more than there
+// are stages. A prompt's chunks follow each other without waiting for results.
 //
 // A sequence gets the blocks of its prompt when it is admitted and one at a time as it grows. When
 // there are none it takes those of the youngest sequence that is younger than itself, so that the

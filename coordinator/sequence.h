@@ -48,7 +48,7 @@ struct Sequence {
   // By which the stages know it. Another each time its keys and values are computed from the start.
   uint64_t number = 0;
   std::vector<int32_t> tokens;  // the prompt and what was generated
-  int64_t scheduled = 0;        // tokens in steps that were sent
+  int64_t scheduled = 0;        // tokens in steps that were sent, of which one may be unknown
   std::vector<uint32_t> blocks;
   uint64_t last_step = 0;
   RopeSchedule rope;
@@ -58,6 +58,13 @@ struct Sequence {
   absl::Duration arrived;
   absl::Duration started = absl::InfiniteDuration();      // first admitted
   absl::Duration first_token = absl::InfiniteDuration();  // when it was there
+
+  // Whether the token being computed may be fed back before it is known: another will follow it
+  // unless it ends the sequence, and the keys before it stay valid.
+  bool MayFeedBack() const {
+    const int64_t generated = tokens.size() - request.prompt.size();
+    return generated + 2 <= request.max_new_tokens && !rope.MustRestart(tokens.size() + 1);
+  }
 
   SequenceView View() const {
     SequenceView view;

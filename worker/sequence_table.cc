@@ -3,8 +3,16 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "proto/step_frame.h"
 
 namespace gantry {
+namespace {
+
+bool IsFedBack(const v1::SequenceSlice& slice) {
+  return slice.token_ids_size() == 1 && slice.token_ids(0) == kSampledToken;
+}
+
+}  // namespace
 
 SequenceTable::SequenceTable(int64_t num_blocks, int64_t block_size)
     : num_blocks_(num_blocks), block_size_(block_size), used_(num_blocks, false) {}
@@ -19,6 +27,10 @@ absl::Status SequenceTable::Check(const v1::SequenceSlice& slice,
   if (slice.start() != length || (slice.start() == 0 && sequence != nullptr)) {
     return absl::InvalidArgumentError(
         absl::StrCat("start: expected ", length, ", found ", slice.start()));
+  }
+  if (IsFedBack(slice) && (sequence == nullptr || !sequence->sampled.has_value())) {
+    return absl::InvalidArgumentError(
+        "token_ids: expected an id, found -1, and no token was sampled before it");
   }
   absl::flat_hash_set<uint32_t> fresh;
   for (const uint32_t block : slice.new_blocks()) {
@@ -63,8 +75,13 @@ absl::StatusOr<StageSequence*> SequenceTable::Append(const v1::SequenceSlice& sl
     ++used_blocks_;
     sequence->blocks.push_back(static_cast<int32_t>(block));
   }
-  sequence->token_ids.insert(sequence->token_ids.end(), slice.token_ids().begin(),
-                             slice.token_ids().end());
+  if (IsFedBack(slice)) {
+    sequence->token_ids.push_back(*sequence->sampled);
+  } else {
+    sequence->token_ids.insert(sequence->token_ids.end(), slice.token_ids().begin(),
+                               slice.token_ids().end());
+  }
+  sequence->sampled.reset();
   return sequence;
 }
 

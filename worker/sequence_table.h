@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct StageSequence {
   v1::SequenceParams params;
   std::vector<int32_t> blocks;     // that hold its keys and values, in order
   std::vector<int32_t> token_ids;  // all so far; the penalties and the scores need them
+  std::optional<int32_t> sampled;  // the token after them, once it is there
   std::string error;               // of a slice that failed: later ones fail too
 };
 
@@ -28,8 +30,9 @@ class SequenceTable {
   // Adds the slice's tokens and blocks to its sequence, which begins with start = 0. Expects a
   // slice that passed CheckSlice. INVALID_ARGUMENT for an unknown sequence, a start that is not
   // where the sequence ends, a block that does not exist or that a sequence holds already, too few
-  // blocks; FAILED_PRECONDITION with the first error for a sequence that has failed.
-  // Any error fails the sequence. The pointer holds until the sequence is released.
+  // blocks, kSampledToken where nothing was sampled; FAILED_PRECONDITION with the first error for a
+  // sequence that has failed. Any error fails the sequence. The pointer holds until the sequence is
+  // released.
   absl::StatusOr<StageSequence*> Append(const v1::SequenceSlice& slice);
   // Marks the sequence, if it is known, as failed.
   void Fail(uint64_t sequence, absl::string_view error);

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "proto/step_frame.h"
 #include "tests/coordinator/fake_tokenizer.h"
 #include "tests/status_matchers.h"
 
@@ -35,7 +36,10 @@ class FakePipeline : public StepSink {
       }
       Table& table = tables_[slice.sequence()];
       EXPECT_EQ(slice.start(), table.tokens.size()) << "a gap";
-      table.tokens.insert(table.tokens.end(), slice.token_ids().begin(), slice.token_ids().end());
+      for (const int32_t id : slice.token_ids()) {
+        EXPECT_TRUE(id != kSampledToken || slice.start() > 0) << "nothing was sampled";
+        table.tokens.push_back(id != kSampledToken ? id : (table.tokens.back() + 1) % 256);
+      }
       table.blocks.insert(table.blocks.end(), slice.new_blocks().begin(), slice.new_blocks().end());
       table.rope_lengths.insert(table.rope_lengths.end(), slice.token_ids_size(),
                                 slice.rope_length());
@@ -45,8 +49,13 @@ class FakePipeline : public StepSink {
     for (const auto& [id, table] : tables_) {
       for (uint32_t block : table.blocks) EXPECT_TRUE(blocks.insert(block).second) << "two owners";
     }
-    frames_.push_back(header);
     sent_.push_back(header);
+    frames_.push_back(header);
+    for (v1::SequenceSlice& slice : *frames_.back().mutable_slices()) {
+      const Table& table = tables_[slice.sequence()];
+      slice.mutable_token_ids()->Assign(table.tokens.end() - slice.token_ids_size(),
+                                        table.tokens.end());
+    }
     return true;
   }
 
@@ -219,18 +228,78 @@ TEST_F(EngineTest, LongPromptsGoInChunksWithoutWaiting) {
 
 TEST_F(EngineTest, ManyRequestsGiveTheSameTokensAsOne) {
   options_.max_queue = 64;
-  Begin(12, 3);
-  std::vector<std::shared_ptr<Client>> clients;
-  for (int i = 0; i < 30; ++i) {
-    clients.push_back(Submit(Prompt(std::vector<int32_t>(1 + i % 9, 'a' + i % 5), 1 + i % 13)));
+  for (const int stages : {1, 3}) {
+    SCOPED_TRACE(stages);
+    pipeline_ = FakePipeline();
+    Begin(12, stages);
+    std::vector<std::shared_ptr<Client>> clients;
+    for (int i = 0; i < 30; ++i) {
+      clients.push_back(Submit(Prompt(std::vector<int32_t>(1 + i % 9, 'a' + i % 5), 1 + i % 13)));
+    }
+    ReturnAll();
+    for (int i = 0; i < 30; ++i) {
+      std::vector<int32_t> expected;
+      for (int t = 0; t < 1 + i % 13; ++t) expected.push_back('a' + i % 5 + 1 + t);
+      EXPECT_EQ(clients[i]->ids, expected) << i;
+    }
+    EXPECT_EQ(engine_->counters().requests_finished(), 30);
+    ExpectNothingLeft();
   }
+}
+
+TEST_F(EngineTest, OneStageGetsTheNextStepBeforeTheTokenIsKnown) {
+  Begin();
+  const auto client = Submit(Prompt({'a'}, 4));
+  ASSERT_THAT(pipeline_.sent(), SizeIs(2));
+  EXPECT_THAT(client->ids, IsEmpty());
+  EXPECT_EQ(pipeline_.sent()[1].slices(0).start(), 1);
+  EXPECT_THAT(pipeline_.sent()[1].slices(0).token_ids(), ElementsAre(kSampledToken));
   ReturnAll();
-  for (int i = 0; i < 30; ++i) {
-    std::vector<int32_t> expected;
-    for (int t = 0; t < 1 + i % 13; ++t) expected.push_back('a' + i % 5 + 1 + t);
-    EXPECT_EQ(clients[i]->ids, expected) << i;
+  EXPECT_EQ(client->text, "bcde");
+  // The last token is the last for its number, so no step is computed in vain.
+  EXPECT_EQ(pipeline_.sent().back().slices_size(), 0);
+  EXPECT_THAT(pipeline_.sent(), SizeIs(5));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, SeveralStagesGetNoTokenThatIsNotKnown) {
+  Begin(64, 2);
+  const auto client = Submit(Prompt({'a'}, 4));
+  ReturnAll();
+  EXPECT_EQ(client->text, "bcde");
+  for (const v1::StepHeader& step : pipeline_.sent()) {
+    for (const v1::SequenceSlice& slice : step.slices()) {
+      EXPECT_THAT(slice.token_ids(), ::testing::Not(Contains(kSampledToken)));
+    }
   }
-  EXPECT_EQ(engine_->counters().requests_finished(), 30);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, ATokenAfterTheEndIsDropped) {
+  Begin();
+  Request request = Prompt({'a'}, 9);
+  request.params.add_end_token_ids('c');
+  const auto client = Submit(std::move(request));
+  Return();
+  Return();
+  EXPECT_THAT(client->ids, ElementsAre('b', 'c'));
+  EXPECT_TRUE(client->ended);
+  EXPECT_FALSE(pipeline_.idle()) << "a step is on its way";
+  ExpectNothingLeft();
+  EXPECT_THAT(client->ids, ElementsAre('b', 'c'));
+  EXPECT_EQ(engine_->counters().generated_tokens(), 2);
+}
+
+TEST_F(EngineTest, ATokenWithNoneAwaitedFailsTheRequest) {
+  Begin();
+  const auto client = Submit(Prompt(std::vector<int32_t>(40, 'x'), 3));
+  v1::StepHeader result = pipeline_.Next();  // of a chunk within the prompt
+  v1::SliceResult* slice = result.add_results();
+  slice->set_sequence(pipeline_.tables().begin()->first);
+  slice->add_tokens()->mutable_token()->set_token_id('y');
+  engine_->OnResult(result);
+  engine_->Pump();
+  EXPECT_THAT(client->status, StatusIs(absl::StatusCode::kInternal, HasSubstr("malformed")));
   ExpectNothingLeft();
 }
 
@@ -327,7 +396,7 @@ TEST_F(EngineTest, AResultOfAStepNeverSentIsIgnored) {
   Begin();
   const auto client = Submit(Prompt({'a'}, 9));
   v1::StepHeader result = pipeline_.Next();
-  result.set_step(result.step() + 1);
+  result.set_step(pipeline_.sent().size() + 1);
   engine_->OnResult(result);
   EXPECT_EQ(engine_->stale_results(), 1);
   EXPECT_THAT(client->ids, IsEmpty());
