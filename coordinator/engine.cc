@@ -44,6 +44,7 @@ void Engine::BeginEpoch(const Epoch& epoch) {
   // Times of other workers say nothing of these.
   chunk_ = ChunkControl(options_.max_decode_slowdown, options_.max_step_tokens);
   last_step_ = 0;
+  last_result_ = clock_->Now();
   counters_.set_kv_blocks_total(epoch.num_blocks);
 }
 

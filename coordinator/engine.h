@@ -138,6 +138,8 @@ class Engine {
   void AddToPrefix(Sequence* sequence);
 
   // engine_results.cc
+  // How long the stages had a step that has ended now.
+  absl::Duration TimeOf(const Step& step) const;
   void Measure(const Step& step);
   void ReadResult(const v1::SliceResult& result);
   void Score(const v1::SliceResult& result, Sequence* sequence);
@@ -165,6 +167,7 @@ class Engine {
   std::optional<PrefixCache> prefixes_;
   uint64_t last_step_ = 0;
   std::deque<Step> in_flight_;
+  absl::Duration last_result_;  // of the epoch; before one, its beginning
 
   std::map<uint64_t, RequestGroup> requests_;  // by id
   std::vector<Sequence*> running_;             // as admitted

@@ -46,6 +46,7 @@ void EngineLoop::EndEpoch(const absl::Status& why) {
   absl::Notification ended;
   Post([&](Engine* engine) {
     engine->EndEpoch(why);
+    Publish();
     ended.Notify();
   });
   ended.WaitForNotification();
@@ -55,6 +56,7 @@ void EngineLoop::SuspendEpoch(const absl::Status& why) {
   absl::Notification suspended;
   Post([&](Engine* engine) {
     engine->SuspendEpoch(why);
+    Publish();
     suspended.Notify();
   });
   suspended.WaitForNotification();
@@ -92,9 +94,13 @@ void EngineLoop::Run() {
     engine_.Pump();
     const absl::Duration deadline = engine_.NextDeadline();
     wait = std::max(absl::ZeroDuration(), deadline - clock_->Now());
-    absl::MutexLock lock(&mutex_);
-    report_ = {engine_.counters(), engine_.OldestStepSent()};
+    Publish();
   }
+}
+
+void EngineLoop::Publish() {
+  absl::MutexLock lock(&mutex_);
+  report_ = {engine_.counters(), engine_.OldestStepSent()};
 }
 
 }  // namespace gantry

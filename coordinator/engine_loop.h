@@ -44,6 +44,8 @@ class EngineLoop {
   using Call = std::function<void(Engine*)>;
   void Post(Call call);
   void Run();
+  // For report(); on the thread.
+  void Publish();
 
   const Clock* const clock_;
   Engine engine_;  // of the thread alone

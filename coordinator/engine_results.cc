@@ -1,5 +1,6 @@
 // The part of the engine that reads the results of steps.
 
+#include <algorithm>
 #include <utility>
 
 #include "coordinator/engine.h"
@@ -21,9 +22,10 @@ void Engine::OnResult(const v1::StepHeader& result) {
   // Steps run in order: those before this one have ended too.
   while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
     if (in_flight_.front().number == result.step()) Measure(in_flight_.front());
-    observer_->OnStepDone(clock_->Now() - in_flight_.front().sent);
+    observer_->OnStepDone(TimeOf(in_flight_.front()));
     in_flight_.pop_front();
   }
+  last_result_ = clock_->Now();
   for (const v1::SequenceSlice& slice : result.slices()) {
     if (slice.error().empty()) continue;
     const auto found = by_number_.find(slice.sequence());
@@ -34,9 +36,15 @@ void Engine::OnResult(const v1::StepHeader& result) {
   for (const v1::SliceResult& slice : result.results()) ReadResult(slice);
 }
 
+absl::Duration Engine::TimeOf(const Step& step) const {
+  // One stage begins with a step that was sent ahead when it has done the one before.
+  const absl::Duration begun = epoch_->stages == 1 ? std::max(step.sent, last_result_) : step.sent;
+  return clock_->Now() - begun;
+}
+
 void Engine::Measure(const Step& step) {
-  if (step.decodes == 0 || step.others_prompts) return;
-  const absl::Duration time = clock_->Now() - step.sent;
+  if (step.decodes == 0 || (step.others_prompts && epoch_->stages > 1)) return;
+  const absl::Duration time = TimeOf(step);
   if (step.prompt_tokens == 0) {
     chunk_.OnDecodes(time, step.decodes);
   } else {
@@ -53,7 +61,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   }
   if (sequence->request.params.score()) return Score(result, sequence);
   const int32_t id = result.tokens_size() == 1 ? result.tokens(0).token().token_id() : -1;
-  if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
+  if (sequence->scheduled < sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return FailComputation(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
   const absl::Duration now = clock_->Now();
@@ -66,6 +74,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   sequence->last_token = now;
   counters_.set_generated_tokens(counters_.generated_tokens() + 1);
   sequence->tokens.push_back(id);
+  AddToPrefix(sequence);
   sequence->group->suspensions = 0;
   Generation::Event event = sequence->generation.Add(result.tokens(0));
   event.token.set_sequence_index(sequence->index);

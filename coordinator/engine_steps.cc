@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "coordinator/engine.h"
+#include "proto/step_frame.h"
 
 namespace gantry {
 
@@ -33,9 +34,12 @@ SchedulerState Engine::Snapshot(std::vector<Sequence*>* sequences) {
     return std::count_if(blocks.begin(), blocks.end(),
                          [this](uint32_t block) { return blocks_->users(block) == 1; });
   };
+  // Only a stage that also samples can feed a token back.
+  const bool feeds_back = epoch_->stages == 1;
   for (Sequence* sequence : running_) {
     sequences->push_back(sequence);
     state.running.push_back(sequence->View());
+    state.running.back().feeds_back = feeds_back && sequence->MayFeedBack();
     if (scarce) state.running.back().own_blocks = free_without(sequence->blocks);
   }
   const bool admits = running_.size() < options_.max_sequences;
@@ -64,6 +68,7 @@ SchedulerState Engine::Snapshot(std::vector<Sequence*>* sequences) {
   state.max_steps_in_flight =
       options_.max_steps_in_flight > 0 ? options_.max_steps_in_flight : epoch_->stages + 1;
   for (const Step& step : in_flight_) state.decode_steps_in_flight += step.decodes > 0;
+  state.max_decode_steps_in_flight = feeds_back ? 2 : epoch_->stages;
   return state;
 }
 
@@ -92,8 +97,13 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   const auto new_blocks = sequence->blocks.begin() + sequence->sent_blocks;
   slice->mutable_new_blocks()->Add(new_blocks, sequence->blocks.end());
   sequence->sent_blocks = sequence->blocks.size();
+  const size_t end = planned.start + planned.count;
   const auto first = sequence->tokens.begin() + planned.start;
-  slice->mutable_token_ids()->Add(first, first + planned.count);
+  if (end > sequence->tokens.size()) {
+    slice->add_token_ids(kSampledToken);
+  } else {
+    slice->mutable_token_ids()->Add(first, first + planned.count);
+  }
   slice->set_sequence(sequence->number);
   slice->set_start(planned.start);
   slice->set_logit_rows(planned.logit_rows);
@@ -105,7 +115,6 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   if (planned.logit_rows > 0 && sequence->constraint != nullptr) {
     sequence->constraint->Allowed(slice->mutable_allowed_tokens());
   }
-  const size_t end = planned.start + planned.count;
   slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
                                  ? sequence->tokens[end]
                                  : -1);

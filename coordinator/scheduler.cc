@@ -9,11 +9,13 @@ namespace gantry {
 namespace {
 
 bool Continues(const SequenceView& sequence) {
-  return !sequence.score && sequence.scheduled > 0 && sequence.length - sequence.scheduled == 1;
+  if (sequence.score || sequence.scheduled == 0) return false;
+  const int64_t unscheduled = sequence.length - sequence.scheduled;
+  return unscheduled == 1 || (unscheduled == 0 && sequence.feeds_back);
 }
 
 bool AwaitsResult(const SequenceView& sequence) {
-  return !sequence.score && sequence.scheduled == sequence.length;
+  return !sequence.score && sequence.scheduled >= sequence.length;
 }
 
 int64_t EffectivePriority(const SequenceView& sequence) {
@@ -35,7 +37,7 @@ class Planner {
     for (const SequenceView& sequence : state_.running) {
       decoding_ += Continues(sequence) || AwaitsResult(sequence);
     }
-    if (state_.decode_steps_in_flight < state_.stages) PlanDecodes();
+    if (state_.decode_steps_in_flight < state_.max_decode_steps_in_flight) PlanDecodes();
     // Where those that continue wait for blocks, prompts that hold some must get on.
     if (decoding_ > 0 && (plan_.decodes || state_.steps_in_flight > 0)) {
       // Every stage has work already, and a sequence would wait behind these prompts.
@@ -61,7 +63,7 @@ class Planner {
       if (plan_.slices.size() >= share || tokens_ == 0 || rows_ == 0) break;
       if (taken_[i]) continue;  // preempted by one before
       const SequenceView& sequence = state_.running[i];
-      const int64_t needed = BlocksFor(sequence.length, state_.block_size) - sequence.blocks;
+      const int64_t needed = BlocksFor(sequence.scheduled + 1, state_.block_size) - sequence.blocks;
       taken_[i] = true;
       if (!MakeRoom(i, needed)) {
         taken_[i] = false;
@@ -121,7 +123,7 @@ class Planner {
     std::vector<Queue> queues(served_.size());
     for (int i = 0; i < state_.running.size(); ++i) {
       const SequenceView& sequence = state_.running[i];
-      if (taken_[i] || Continues(sequence) || sequence.scheduled == sequence.length) continue;
+      if (taken_[i] || Continues(sequence) || sequence.scheduled >= sequence.length) continue;
       queues[sequence.client].running.push_back(i);
     }
     bool admits = plan_.preempted.empty();

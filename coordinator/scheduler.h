@@ -9,16 +9,18 @@ namespace gantry {
 // What the scheduler knows of a sequence.
 struct SequenceView {
   int64_t length = 0;  // tokens known: the prompt and what was generated
-  int64_t scheduled =
-      0;  // of them in steps that were sent; equal to length while a result is awaited
+  // Tokens in steps that were sent: equal to length while a result is awaited, or one more while
+  // two are.
+  int64_t scheduled = 0;
   int64_t max_chunk = 0;  // tokens that its next slice may have at most
   // Held; of those that wait, that hold its beginning, `scheduled` tokens, already.
   int64_t blocks = 0;
   // Of these, that are free when it gives them back, or, of those that wait, now.
   int64_t own_blocks = 0;
-  bool score = false;      // every row goes through lm_head, not only the last
-  uint64_t last_step = 0;  // that carried a slice of it
-  int client = 0;          // index into SchedulerState::clients
+  bool feeds_back = false;  // its token may be scheduled while its result is awaited
+  bool score = false;       // every row goes through lm_head, not only the last
+  uint64_t last_step = 0;   // that carried a slice of it
+  int client = 0;           // index into SchedulerState::clients
   // Of those that wait:
   int priority = 0;          // -10 to 10
   int64_t waited_steps = 0;  // sent since it came
@@ -40,6 +42,7 @@ struct SchedulerState {
   int steps_in_flight = 0;
   int max_steps_in_flight = 1;
   int decode_steps_in_flight = 0;  // of them with a slice that continues a sequence
+  int max_decode_steps_in_flight = 1;
 };
 
 struct PlannedSlice {
@@ -75,7 +78,9 @@ inline constexpr int64_t kStepsPerPriority = 256;
 // Sequences that continue come first, those that waited longest before others, then chunks of
 // prompts with what is left of the tokens. Sequences that continue are spread over as many steps as
 // there are stages, which keeps every stage busy; more steps would only read the weights more
-// often. A prompt's chunks follow each other without waiting for results, but where sequences
+// often. A sequence that feeds back continues before its last result has come, so that its only
+// stage does not wait for the coordinator; then max_decode_steps_in_flight is one more than there
+// are stages. A prompt's chunks follow each other without waiting for results, but where sequences
 // continue, no step is sent that would only wait in front of one of theirs.
 //
 // Tokens of prompts, places among the running, and tokens of sequences that continue where a step

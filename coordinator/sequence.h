@@ -65,7 +65,7 @@ struct Sequence {
   // By which the stages know it. Another each time its keys and values are computed from the start.
   uint64_t number = 0;
   std::vector<int32_t> tokens;  // the prompt and what was generated
-  int64_t scheduled = 0;        // tokens in steps that were sent
+  int64_t scheduled = 0;        // tokens in steps that were sent, of which one may be unknown
   std::vector<uint32_t> blocks;
   size_t sent_blocks = 0;  // of them that the stages know
   // The blocks that it begins with, as the cache knows them: of one that waits, those that it would
@@ -86,6 +86,14 @@ struct Sequence {
   absl::Duration started = absl::InfiniteDuration();      // first admitted
   absl::Duration first_token = absl::InfiniteDuration();  // when it was there
   absl::Duration last_token = absl::InfiniteDuration();
+
+  // Whether the token being computed may be fed back before it is known: another will follow it
+  // unless it ends the sequence, and the keys before it stay valid.
+  bool MayFeedBack() const {
+    const int64_t generated = tokens.size() - request.prompt.size();
+    return constraint == nullptr && generated + 2 <= request.max_new_tokens &&
+           !rope.MustRestart(tokens.size() + 1);
+  }
 
   SequenceView View() const {
     SequenceView view;

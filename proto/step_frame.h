@@ -46,6 +46,9 @@ class StepService : public v1::Stage::Service {
   virtual grpc::Status RunSteps(grpc::ServerContext* context, StepReader* stream) = 0;
 };
 
+// Among a slice's token_ids: the token that the stage sampled last for the sequence.
+inline constexpr int32_t kSampledToken = -1;
+
 inline constexpr char kEpochMetadata[] = "gantry-epoch";
 
 }  // namespace gantry

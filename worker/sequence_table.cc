@@ -3,14 +3,26 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "proto/step_frame.h"
 
 namespace gantry {
+namespace {
+
+bool IsFedBack(const v1::SequenceSlice& slice) {
+  return slice.token_ids_size() == 1 && slice.token_ids(0) == kSampledToken;
+}
+
+}  // namespace
 
 SequenceTable::SequenceTable(int64_t num_blocks, int64_t block_size)
     : block_size_(block_size), blocks_(num_blocks) {}
 
 absl::Status SequenceTable::CheckStart(const v1::SequenceSlice& slice,
                                        const StageSequence* sequence) const {
+  if (IsFedBack(slice) && (sequence == nullptr || !sequence->sampled.has_value())) {
+    return absl::InvalidArgumentError(
+        "token_ids: expected an id, found -1, and no token was sampled before it");
+  }
   if (sequence == nullptr && slice.start() != slice.prefix_token_ids_size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("start: expected 0 of an unknown sequence, found ", slice.start()));
@@ -92,8 +104,13 @@ absl::StatusOr<StageSequence*> SequenceTable::Append(const v1::SequenceSlice& sl
   }
   AddBlocks(slice, sequence);
   const int64_t full_before = sequence->token_ids.size() / block_size_;
-  sequence->token_ids.insert(sequence->token_ids.end(), slice.token_ids().begin(),
-                             slice.token_ids().end());
+  if (IsFedBack(slice)) {
+    sequence->token_ids.push_back(*sequence->sampled);
+  } else {
+    sequence->token_ids.insert(sequence->token_ids.end(), slice.token_ids().begin(),
+                               slice.token_ids().end());
+  }
+  sequence->sampled.reset();
   const int64_t full = sequence->token_ids.size() / block_size_;
   for (int64_t i = full_before; i < full; ++i) blocks_[sequence->blocks[i]].full = true;
   return sequence;

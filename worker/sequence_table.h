@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct StageSequence {
   std::vector<int32_t> blocks;     // that hold its keys and values, in order
   int64_t shared_blocks = 0;       // the first of them, which others filled
   std::vector<int32_t> token_ids;  // all so far; the penalties and the scores need them
+  std::optional<int32_t> sampled;  // the token after them, once it is there
   std::string error;               // of a slice that failed: later ones fail too
 };
 
@@ -31,8 +33,9 @@ class SequenceTable {
   // prefix_token_ids. Expects a slice that passed CheckSlice. INVALID_ARGUMENT for an unknown
   // sequence, a start that is not where the sequence ends, a prefix that is not whole blocks or
   // whose blocks are not full, a block that does not exist or, but for the prefix, that a sequence
-  // holds already, too few blocks; FAILED_PRECONDITION with the first error for a sequence that has
-  // failed. Any error fails the sequence. The pointer holds until the sequence is released.
+  // holds already, too few blocks, kSampledToken where nothing was sampled; FAILED_PRECONDITION
+  // with the first error for a sequence that has failed. Any error fails the sequence. The pointer
+  // holds until the sequence is released.
   absl::StatusOr<StageSequence*> Append(const v1::SequenceSlice& slice);
   // Marks the sequence, if it is known, as failed. No other may begin with its blocks any more.
   void Fail(uint64_t sequence, absl::string_view error);

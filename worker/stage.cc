@@ -25,10 +25,11 @@ void NumberRows(RowsOf rows_of, std::vector<ActiveSlice>* active) {
                 active->end());
 }
 
+// From the sequences: a slice may leave its token to be looked up there.
 void AddTokenIds(absl::Span<const ActiveSlice> active, StepLayout* layout) {
   for (const ActiveSlice& item : active) {
-    layout->token_ids.insert(layout->token_ids.end(), item.slice->token_ids().begin(),
-                             item.slice->token_ids().end());
+    const std::vector<int32_t>& known = item.sequence->token_ids;
+    layout->token_ids.insert(layout->token_ids.end(), known.end() - item.rows, known.end());
   }
 }
 
@@ -77,6 +78,7 @@ Stage::Stage(StageSpec spec, Workspace* workspace, Backend* backend)
   limits_.input = embedding_ != nullptr ? StageLimits::Input::kTokenIds
                   : layers_.empty()     ? StageLimits::Input::kLogitRows
                                         : StageLimits::Input::kTokenRows;
+  limits_.feeds_back = embedding_ != nullptr && head_ != nullptr;
   limits_.hidden_size = spec_.config.hidden_size;
   limits_.vocab_size = spec_.config.vocab_size;
   limits_.context = spec_.shape.context;
@@ -302,6 +304,9 @@ absl::Status Stage::SendResults(const std::vector<ActiveSlice>& leaving,
   for (size_t i = 0; i < chosen.size(); ++i) {
     if (!leaving[i].slice->error().empty()) continue;
     if (chosen[i].finite) {
+      if (!leaving[i].sequence->params.score()) {
+        leaving[i].sequence->sampled = chosen[i].result.tokens(0).token().token_id();
+      }
       *header.add_results() = std::move(chosen[i].result);
     } else {
       Fail(leaving[i].slice, absl::StrCat("non-finite logits on worker ", spec_.worker));

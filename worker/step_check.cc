@@ -177,8 +177,10 @@ absl::Status CheckFrame(const StepFrame& frame, const StageLimits& limits) {
 
 absl::Status CheckSlice(const v1::SequenceSlice& slice, const StageLimits& limits) {
   if (slice.token_ids_size() == 0) return absl::InvalidArgumentError("token_ids: there are none");
+  const bool fed_back = limits.feeds_back && slice.token_ids_size() == 1 && slice.start() > 0 &&
+                        slice.token_ids(0) == kSampledToken;
   for (const int32_t id : slice.token_ids()) {
-    GANTRY_RETURN_IF_ERROR(CheckTokenId("token_ids", id, limits));
+    if (!fed_back) GANTRY_RETURN_IF_ERROR(CheckTokenId("token_ids", id, limits));
   }
   const double context = static_cast<double>(limits.context);
   GANTRY_RETURN_IF_ERROR(CheckRange("position of the last token",

@@ -16,6 +16,7 @@ struct StageLimits {
   // What the payload holds for each slice that has not failed: nothing, its tokens' rows, or only
   // the rows that go through lm_head (behind the last decoder layer).
   enum class Input { kTokenIds, kTokenRows, kLogitRows } input = Input::kTokenIds;
+  bool feeds_back = false;  // embeds tokens and samples them: takes kSampledToken
   int64_t hidden_size = 0;
   int64_t vocab_size = 0;
   int64_t context = 0;

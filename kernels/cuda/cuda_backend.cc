@@ -308,23 +308,17 @@ class CudaBackend : public Backend {
     CheckBytes(&x, layout_->rows, features, CudaTypeSize(type_), "x");
     if (layout_->rows == 0) return absl::OkStatus();
     Bind();
-    return CudaStatus(
+    GANTRY_RETURN_IF_CUDA_ERROR(
         LaunchNoteNonFinite(buffers_.step(), type_, x.data(), static_cast<int>(features), stream_),
         "looking for numbers that are not finite");
+    return buffers_.FetchNonFinite(stream_);
   }
   absl::StatusOr<std::vector<int32_t>> NonFiniteRows() override {
     Require(layout_ != nullptr, "NonFiniteRows outside of a step");
-    std::vector<int32_t> flags(layout_->rows);
-    std::vector<int32_t> rows;
-    if (flags.empty()) return rows;
-    Bind();
-    GANTRY_RETURN_IF_CUDA_ERROR(
-        cudaMemcpyAsync(flags.data(), buffers_.step().non_finite, flags.size() * sizeof(int32_t),
-                        cudaMemcpyDeviceToHost, stream_),
-        "reading flags");
     GANTRY_RETURN_IF_ERROR(Synchronize());
+    std::vector<int32_t> rows;
     for (int32_t row = 0; row < layout_->rows; ++row) {
-      if (flags[row] != 0) rows.push_back(row);
+      if (buffers_.non_finite()[row] != 0) rows.push_back(row);
     }
     return rows;
   }

@@ -25,10 +25,18 @@ constexpr int kTableBytes = 256 * 32 * 4;
 // the blocks of a kernel that starts beside attention pile up on some multiprocessors, and the next
 // kernels inherit that: a layer of Llama-3-8B took 25 us more on an H100.
 constexpr int kLeastShared = 116 << 10;
+// But a product that normalises stands between two that do not, so each multiprocessor has one
+// block of the product before it and room for one more, of up to what is left of the 228 KiB of
+// compute capability 9.0. It may take no more than it needs: then its table and its first weights
+// are there when the product before it ends, and those of the next when it ends itself.
+constexpr int kMostSharedBetween = 110 << 10;
 // Of the activations in shared memory; larger ones are read through the first cache.
 constexpr int kMostSharedX = 64 << 10;
 constexpr int kMostPartials = 32 << 10;
 constexpr int kRowPadding = 8;  // elements, so that eight rows lie in different banks
+// Tiles that share what is read of the activations. Four were slower for 32 tokens and no faster
+// for fewer: 28672x4096 took 120 us instead of 94 on an H100.
+constexpr int kSides = 2;
 // Tokens up to which each block normalises its own copy.
 constexpr int kMostFusedNorm = 4;
 
@@ -53,10 +61,32 @@ struct Layout {
   static constexpr int kPartials = kScratch + 2 * kWarps * 4;
 };
 
+// An element of the output that a product adds to, asked for before the sum is there.
+template <typename T>
+struct Residual {
+  bool known = false;
+  T value;
+};
+
+// The first one that this thread adds to, if the block's tiles are all finished together.
+template <typename T>
+__device__ __forceinline__ Residual<T> AskForResidual(const CudaProduct& p, int first, int tiles,
+                                                      int slots) {
+  Residual<T> residual;
+  const bool together = (tiles + kSides - 1) / kSides * kSides <= slots;
+  if (p.epilogue != CudaEpilogue::kAddTo || p.float_out || !together) return residual;
+  const int i = threadIdx.x;
+  const int row = (first + i / 16 % tiles) * 16 + i % 16;
+  if (i >= tiles * 16 * p.tokens || row >= p.rows) return residual;
+  residual.known = true;
+  residual.value = static_cast<const T*>(p.out)[(int64_t)(i / 16 / tiles) * p.rows + row];
+  return residual;
+}
+
 // Sums the partial sums of `tiles` tiles from `first` on and writes what they become.
 template <typename T>
 __device__ __forceinline__ void Finish(const CudaProduct& p, const float* partials, int first,
-                                       int tiles, int splits) {
+                                       int tiles, int splits, const Residual<T>& residual) {
   const bool gate = IsGate(p.epilogue);
   const int height = gate ? 8 : 16;
   const int count = tiles * height * p.tokens;
@@ -84,13 +114,14 @@ __device__ __forceinline__ void Finish(const CudaProduct& p, const float* partia
     const int out_row = (first + tile) * 16 + row;
     if (out_row >= p.rows) continue;
     if (p.bias != nullptr) sum += p.bias[out_row];
-    StoreElement<T>(p, (int64_t)token * p.rows + out_row, sum);
+    const int64_t to = (int64_t)token * p.rows + out_row;
+    if (residual.known && i == threadIdx.x) {
+      static_cast<T*>(p.out)[to] = FromFloat<T>(ToFloat(residual.value) + Round<T>(sum));
+    } else {
+      StoreElement<T>(p, to, sum);
+    }
   }
 }
-
-// Tiles that share what is read of the activations. Four were slower for 32 tokens and no faster
-// for fewer: 28672x4096 took 120 us instead of 94 on an H100.
-constexpr int kSides = 2;
 
 // Where a block finds the activations, [tokens, cols].
 enum class Source { kMemory, kShared, kNormalised };
@@ -160,6 +191,8 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   const NormRow<T> norm(p.norm_weight, kNorm ? w.cols : 0);
 
   GridDependencyWait();
+  Residual<T> residual;
+  if (!kNorm) residual = AskForResidual<T>(p, first_tile, tiles, args.slots);
   const T* x = static_cast<const T*>(p.x);
   int x_stride = w.cols;
   if (kSharedX) {
@@ -273,7 +306,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
     }
     if (slot + kSides > args.slots || tile + kSides >= tiles) {
       __syncthreads();
-      Finish<T>(p, partials, first_tile + tile + sides - slot, slot, splits);
+      Finish<T>(p, partials, first_tile + tile + sides - slot, slot, splits, residual);
       __syncthreads();
       slot = 0;
     }
@@ -309,6 +342,7 @@ bool PlanProduct(const CudaProduct& p, Source source, bool nested, const CudaDev
   plan->x_offset = (partials + plan->slots * tile_bytes + 15) / 16 * 16;
   plan->shared_bytes = plan->x_offset + x_bytes;
   if (plan->shared_bytes > device.shared_bytes) return false;
+  if (source == Source::kNormalised && plan->shared_bytes <= kMostSharedBetween) return true;
   const int least = kLeastShared < device.shared_bytes ? kLeastShared : device.shared_bytes;
   if (plan->shared_bytes < least) plan->shared_bytes = least;
   return true;

@@ -29,7 +29,7 @@ __device__ __forceinline__ float NormScale(float sum, int n, float eps, float* s
 template <typename T>
 class NormRow {
  public:
-  static constexpr int kMostPieces = 4;
+  static constexpr int kMostPieces = 2;  // four do not fit the registers of a 4-bit product
   static constexpr int kMostColumns = kMostPieces * kNormThreads * 8;
 
   // Whether it takes rows of n elements.

@@ -115,10 +115,7 @@ absl::Status StepBuffers::Allocate() {
 }
 
 absl::Status StepBuffers::Upload(const StepLayout& layout, cudaStream_t stream) {
-  const char* const base = device_->as<char>();
-  const auto host = [&](const void* on_device) {
-    return host_ + (static_cast<const char*>(on_device) - base);
-  };
+  const auto host = [this](const void* on_device) { return HostPlace(on_device); };
   const auto ints = [&](const int32_t* on_device) {
     return reinterpret_cast<int32_t*>(host(on_device));
   };
@@ -161,6 +158,20 @@ absl::Status StepBuffers::Upload(const StepLayout& layout, cudaStream_t stream) 
   const size_t bytes = host(step_.block_table) - host_ + layout.block_table.size() * 4;
   return CudaStatus(cudaMemcpyAsync(device_->data(), host_, bytes, cudaMemcpyHostToDevice, stream),
                     "copying the layout of a step");
+}
+
+char* StepBuffers::HostPlace(const void* on_device) const {
+  return host_ + (static_cast<const char*>(on_device) - device_->as<char>());
+}
+
+const int32_t* StepBuffers::non_finite() const {
+  return reinterpret_cast<const int32_t*>(HostPlace(step_.non_finite));
+}
+
+absl::Status StepBuffers::FetchNonFinite(cudaStream_t stream) {
+  return CudaStatus(cudaMemcpyAsync(HostPlace(step_.non_finite), step_.non_finite,
+                                    step_.rows * sizeof(int32_t), cudaMemcpyDeviceToHost, stream),
+                    "reading flags");
 }
 
 }  // namespace gantry

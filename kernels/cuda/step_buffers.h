@@ -36,9 +36,15 @@ class StepBuffers {
   // Enqueues the copy. Requires room, and that the copy before this one is over.
   absl::Status Upload(const StepLayout& layout, cudaStream_t stream);
   const DeviceStep& step() const { return step_; }
+  // Enqueues the way back of step().non_finite: it is in non_finite() when the stream has come so
+  // far.
+  absl::Status FetchNonFinite(cudaStream_t stream);
+  const int32_t* non_finite() const;  // [rows], on the host
 
  private:
   absl::Status Allocate();
+  // Where host_ has what is there on the device.
+  char* HostPlace(const void* on_device) const;
 
   Capacity capacity_;
   DeviceStep step_;

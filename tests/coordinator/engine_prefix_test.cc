@@ -37,8 +37,9 @@ TEST_F(EnginePrefixTest, FullBlocksOfAnEqualPromptAreNotComputedAgain) {
   Begin();
   EXPECT_EQ(Computed(Prompt(kPrompt, 1)), 10);
   const auto client = Submit(Prompt(kPrompt, 3));
-  EXPECT_EQ(pipeline_.sent().back().slices(0).start(), 8);
-  EXPECT_THAT(pipeline_.sent().back().slices(0).new_blocks(), SizeIs(3));
+  const v1::SequenceSlice& slice = (pipeline_.sent().end() - 2)->slices(0);
+  EXPECT_EQ(slice.start(), 8);
+  EXPECT_THAT(slice.new_blocks(), SizeIs(3));
   ReturnAll();
   EXPECT_EQ(client->text, "klm");
   EXPECT_EQ(client->finish.prompt_tokens(), 10);

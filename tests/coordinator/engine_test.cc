@@ -3,6 +3,7 @@
 #include <map>
 
 #include "proto/retry_info.h"
+#include "proto/step_frame.h"
 #include "tests/coordinator/engine_testing.h"
 #include "tests/status_matchers.h"
 
@@ -59,13 +60,13 @@ TEST_F(EngineTest, TellsItsObserverOfTokensStepsAndEnds) {
   clock_.Advance(absl::Seconds(5));
   Return();
   // The step that releases it has no tokens.
-  EXPECT_THAT(noting.notes, ElementsAre("sent 3", "done 2", "first 2", "sent 1", "done 5", "next 5",
+  EXPECT_THAT(noting.notes, ElementsAre("sent 3", "sent 1", "done 2", "first 2", "done 5", "next 5",
                                         "finish 2", "sent 0"));
   ReturnAll();
   noting.notes.clear();
   Submit(Prompt({'a'}, 2));
   engine_->Cancel(last_id_, absl::CancelledError("gone"));
-  EXPECT_THAT(noting.notes, ElementsAre("sent 1", "fail 1"));
+  EXPECT_THAT(noting.notes, ElementsAre("sent 1", "sent 1", "fail 1"));
   engine_.reset();
 }
 
@@ -101,18 +102,78 @@ TEST_F(EngineTest, LongPromptsGoInChunksWithoutWaiting) {
 
 TEST_F(EngineTest, ManyRequestsGiveTheSameTokensAsOne) {
   options_.max_queue = 64;
-  Begin(12, 3);
-  std::vector<std::shared_ptr<Client>> clients;
-  for (int i = 0; i < 30; ++i) {
-    clients.push_back(Submit(Prompt(std::vector<int32_t>(1 + i % 9, 'a' + i % 5), 1 + i % 13)));
+  for (const int stages : {1, 3}) {
+    SCOPED_TRACE(stages);
+    pipeline_ = FakePipeline();
+    Begin(12, stages);
+    std::vector<std::shared_ptr<Client>> clients;
+    for (int i = 0; i < 30; ++i) {
+      clients.push_back(Submit(Prompt(std::vector<int32_t>(1 + i % 9, 'a' + i % 5), 1 + i % 13)));
+    }
+    ReturnAll();
+    for (int i = 0; i < 30; ++i) {
+      std::vector<int32_t> expected;
+      for (int t = 0; t < 1 + i % 13; ++t) expected.push_back('a' + i % 5 + 1 + t);
+      EXPECT_EQ(clients[i]->ids, expected) << i;
+    }
+    EXPECT_EQ(engine_->counters().requests_finished(), 30);
+    ExpectNothingLeft();
   }
+}
+
+TEST_F(EngineTest, OneStageGetsTheNextStepBeforeTheTokenIsKnown) {
+  Begin();
+  const auto client = Submit(Prompt({'a'}, 4));
+  ASSERT_THAT(pipeline_.sent(), SizeIs(2));
+  EXPECT_THAT(client->ids, IsEmpty());
+  EXPECT_EQ(pipeline_.sent()[1].slices(0).start(), 1);
+  EXPECT_THAT(pipeline_.sent()[1].slices(0).token_ids(), ElementsAre(kSampledToken));
   ReturnAll();
-  for (int i = 0; i < 30; ++i) {
-    std::vector<int32_t> expected;
-    for (int t = 0; t < 1 + i % 13; ++t) expected.push_back('a' + i % 5 + 1 + t);
-    EXPECT_EQ(clients[i]->ids, expected) << i;
+  EXPECT_EQ(client->text, "bcde");
+  // The last token is the last for its number, so no step is computed in vain.
+  EXPECT_EQ(pipeline_.sent().back().slices_size(), 0);
+  EXPECT_THAT(pipeline_.sent(), SizeIs(5));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, SeveralStagesGetNoTokenThatIsNotKnown) {
+  Begin(64, 2);
+  const auto client = Submit(Prompt({'a'}, 4));
+  ReturnAll();
+  EXPECT_EQ(client->text, "bcde");
+  for (const v1::StepHeader& step : pipeline_.sent()) {
+    for (const v1::SequenceSlice& slice : step.slices()) {
+      EXPECT_THAT(slice.token_ids(), ::testing::Not(Contains(kSampledToken)));
+    }
   }
-  EXPECT_EQ(engine_->counters().requests_finished(), 30);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, ATokenAfterTheEndIsDropped) {
+  Begin();
+  Request request = Prompt({'a'}, 9);
+  request.params.add_end_token_ids('c');
+  const auto client = Submit(std::move(request));
+  Return();
+  Return();
+  EXPECT_THAT(client->ids, ElementsAre('b', 'c'));
+  EXPECT_TRUE(client->ended);
+  EXPECT_FALSE(pipeline_.idle()) << "a step is on its way";
+  ExpectNothingLeft();
+  EXPECT_THAT(client->ids, ElementsAre('b', 'c'));
+  EXPECT_EQ(engine_->counters().generated_tokens(), 2);
+}
+
+TEST_F(EngineTest, ATokenWithNoneAwaitedFailsTheRequest) {
+  Begin();
+  const auto client = Submit(Prompt(std::vector<int32_t>(40, 'x'), 3));
+  v1::StepHeader result = pipeline_.Next();  // of a chunk within the prompt
+  v1::SliceResult* slice = result.add_results();
+  slice->set_sequence(pipeline_.tables().begin()->first);
+  slice->add_tokens()->mutable_token()->set_token_id('y');
+  engine_->OnResult(result);
+  engine_->Pump();
+  EXPECT_THAT(client->status, StatusIs(absl::StatusCode::kInternal, HasSubstr("malformed")));
   ExpectNothingLeft();
 }
 
@@ -221,7 +282,7 @@ TEST_F(EngineTest, ClientsTakeTurns) {
   }
   while (!clients[3]->ended) Return();
   EXPECT_TRUE(clients[0]->ended);
-  EXPECT_THAT(clients[1]->ids, IsEmpty());
+  EXPECT_THAT(clients[2]->ids, IsEmpty());
   ExpectNothingLeft();
 }
 
@@ -236,6 +297,8 @@ TEST_F(EngineTest, PromptsBesideAnswersAreMeasuredFirst) {
   Return();
   ASSERT_THAT(last().slices(), SizeIs(2));
   const int first = last().slices(1).token_ids_size();
+  clock_.Advance(absl::Milliseconds(10));
+  Return();                                // of the step that was sent before it
   clock_.Advance(absl::Milliseconds(26));  // 10 beyond the 1.6 times of --max_decode_slowdown
   Return();
   ASSERT_THAT(last().slices(), SizeIs(2));
@@ -279,7 +342,7 @@ TEST_F(EngineTest, AResultOfAStepNeverSentIsIgnored) {
   Begin();
   const auto client = Submit(Prompt({'a'}, 9));
   v1::StepHeader result = pipeline_.Next();
-  result.set_step(result.step() + 1);
+  result.set_step(pipeline_.sent().size() + 1);
   engine_->OnResult(result);
   EXPECT_EQ(engine_->counters().stale_results(), 1);
   EXPECT_THAT(client->ids, IsEmpty());

@@ -13,6 +13,7 @@
 #include "coordinator/engine.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "proto/step_frame.h"
 #include "tests/coordinator/fake_tokenizer.h"
 
 namespace gantry {
@@ -36,14 +37,23 @@ class FakePipeline : public StepSink {
       table.blocks.insert(table.blocks.end(), slice.new_blocks().begin(), slice.new_blocks().end());
       if (begins) Share(slice, &table);
       EXPECT_EQ(slice.start(), table.tokens.size()) << "a gap";
-      for (int32_t token : slice.token_ids()) Write(token, slice.rope_length(), &table);
+      for (const int32_t token : slice.token_ids()) {
+        EXPECT_TRUE(token != kSampledToken || slice.start() > 0) << "nothing was sampled";
+        Write(token != kSampledToken ? token : Next(table.tokens.back()), slice.rope_length(),
+              &table);
+      }
       table.rope_lengths.insert(table.rope_lengths.end(), slice.token_ids_size(),
                                 slice.rope_length());
       if (slice.has_params()) table.params = slice.params();
     }
     CheckOwners();
-    frames_.push_back(header);
     sent_.push_back(header);
+    frames_.push_back(header);
+    for (v1::SequenceSlice& slice : *frames_.back().mutable_slices()) {
+      const Table& table = tables_[slice.sequence()];
+      slice.mutable_token_ids()->Assign(table.tokens.end() - slice.token_ids_size(),
+                                        table.tokens.end());
+    }
     return true;
   }
 
@@ -62,7 +72,7 @@ class FakePipeline : public StepSink {
       for (int i = 0; i < slice.logit_rows(); ++i) {
         const int at = slice.token_ids_size() - slice.logit_rows() + i;
         v1::StepLogprob* token = out->add_tokens()->mutable_token();
-        token->set_token_id((slice.token_ids(at) + 1) % 256);
+        token->set_token_id(Next(slice.token_ids(at)));
         token->set_logprob(score ? -slice.token_ids(at) : -1);
       }
     }
@@ -88,6 +98,8 @@ class FakePipeline : public StepSink {
 
  private:
   static constexpr size_t kBlockSize = 4;
+
+  static int32_t Next(int32_t token) { return (token + 1) % 256; }
 
   static uint64_t Digest(uint64_t before, int32_t token, int64_t embedding) {
     return (before ^ (token + 1 + 1000 * embedding)) * 0x9E3779B97F4A7C15;

@@ -84,6 +84,23 @@ TEST(SchedulerTest, ASequenceAwaitingItsResultIsLeftAlone) {
   EXPECT_THAT(PlanStep(state).slices, IsEmpty());
 }
 
+TEST(SchedulerTest, ASequenceThatFeedsBackContinuesBeforeItsResult) {
+  SchedulerState state = State();
+  state.max_decode_steps_in_flight = 2;
+  state.running = {Sequence(8, 8, 2), Sequence(5, 4, 2)};
+  state.running[0].feeds_back = true;
+  state.steps_in_flight = state.decode_steps_in_flight = 1;
+  StepPlan plan = PlanStep(state);
+  EXPECT_THAT(Sequences(plan), ElementsAre(0, 1));
+  EXPECT_EQ(plan.slices[0].start, 8);
+  EXPECT_EQ(plan.slices[0].count, 1);
+  EXPECT_EQ(plan.slices[0].new_blocks, 1);
+  EXPECT_EQ(plan.slices[0].logit_rows, 1);
+  state.running = {Sequence(8, 9, 3)};
+  state.running[0].feeds_back = true;
+  EXPECT_THAT(PlanStep(state).slices, IsEmpty()) << "two tokens are not known";
+}
+
 TEST(SchedulerTest, NothingIsPlannedBeyondTheStepsInFlight) {
   SchedulerState state = State();
   state.running = {Sequence(11, 10, 3)};
@@ -109,7 +126,7 @@ TEST(SchedulerTest, OneStageDecodesEverythingInOneStep) {
 
 TEST(SchedulerTest, SeveralStagesShareTheDecodes) {
   SchedulerState state = State();
-  state.stages = 3;
+  state.stages = state.max_decode_steps_in_flight = 3;
   state.max_steps_in_flight = 4;
   for (int i = 0; i < 6; ++i) state.running.push_back(Sequence(5, 4, 1, i));
   EXPECT_THAT(Sequences(PlanStep(state)), ElementsAre(0, 1));
@@ -200,7 +217,7 @@ TEST(SchedulerTest, TheYoungestWaitsWhenThereAreNoBlocks) {
 
 // Runs random workloads through a pipeline that returns steps in order and checks what the
 // scheduler promises: no block has two owners, the budgets hold, no sequence awaits two tokens at a
-// time, and every sequence finishes.
+// time, or three if it feeds back, and every sequence finishes.
 class Simulation {
  public:
   explicit Simulation(uint32_t seed) : random_(seed) {
@@ -215,6 +232,8 @@ class Simulation {
     state_.max_running = Pick(1, 12);
     state_.stages = Pick(1, 4);
     state_.max_steps_in_flight = state_.stages + Pick(0, 2);
+    feeds_back_ = state_.stages == 1 && Pick(0, 1) == 0;
+    state_.max_decode_steps_in_flight = feeds_back_ ? 2 : state_.stages;
     allocator_.emplace(total_blocks_);
     const int count = Pick(1, 30);
     for (int i = 0; i < count; ++i) {
@@ -272,6 +291,10 @@ class Simulation {
     for (auto* list : {&state_.running, &state_.waiting}) {
       for (SequenceView& view : *list) view.max_chunk = 7;
     }
+    for (int i = 0; i < running_.size(); ++i) {
+      state_.running[i].feeds_back =
+          feeds_back_ && items_[running_[i]].end >= state_.running[i].length + 2;
+    }
     state_.free_blocks = allocator_->free();
     state_.steps_in_flight = in_flight_.size();
     state_.decode_steps_in_flight = std::count_if(in_flight_.begin(), in_flight_.end(),
@@ -311,7 +334,10 @@ class Simulation {
       ASSERT_TRUE(seen.insert(planned[slice.sequence]).second) << "twice in a step";
       ASSERT_EQ(slice.start, item.view.scheduled);
       ASSERT_GT(slice.count, 0);
-      ASSERT_LE(slice.start + slice.count, item.view.length) << "a token that is not known";
+      const bool fed_back = feeds_back_ && !item.view.score && slice.count == 1 &&
+                            slice.start == item.view.length && slice.start + 1 < item.end;
+      ASSERT_LE(slice.start + slice.count, item.view.length + fed_back)
+          << "a token that is not known";
       ASSERT_TRUE(allocator_->Allocate(slice.new_blocks, &item.blocks)) << "no such block";
       ASSERT_GE(item.blocks.size() * state_.block_size, slice.start + slice.count);
       tokens += slice.count;
@@ -321,7 +347,7 @@ class Simulation {
       item.view.last_step = steps_;
       item.view.resumes = false;
       state_.clients[item.view.client] += slice.count;
-      const bool last = item.view.scheduled == item.view.length;
+      const bool last = item.view.scheduled >= item.view.length;
       EXPECT_EQ(slice.logit_rows, item.view.score ? slice.count : (last ? 1 : 0));
       if (slice.logit_rows > 0) {
         step.results.push_back({planned[slice.sequence], item.generation, slice.logit_rows});
@@ -356,6 +382,7 @@ class Simulation {
 
   std::mt19937 random_;
   SchedulerState state_;
+  bool feeds_back_ = false;
   int64_t context_ = 0;
   int64_t total_blocks_ = 0;
   std::optional<BlockAllocator> allocator_;

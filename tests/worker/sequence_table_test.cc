@@ -1,6 +1,7 @@
 #include "worker/sequence_table.h"
 
 #include "gtest/gtest.h"
+#include "proto/step_frame.h"
 #include "tests/status_matchers.h"
 
 namespace gantry {
@@ -88,6 +89,29 @@ TEST(SequenceTableTest, NobodyBeginsWithTheBlocksOfAFailedSequence) {
   EXPECT_THAT(table.Append(MakeSharing(3, 8, 1, {5, 6, 7})),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("block 6")));
   GANTRY_EXPECT_OK(table.Append(MakeSharing(4, 4, 1, {5, 7})));
+}
+
+TEST(SequenceTableTest, ATokenThatWasSampledMayBeFedBackOnce) {
+  SequenceTable table(8, 4);
+  v1::SequenceSlice fed_back = MakeSlice(1, 3, 0, {});
+  fed_back.add_token_ids(kSampledToken);
+  GANTRY_ASSERT_OK_AND_ASSIGN(StageSequence * sequence, table.Append(MakeSlice(1, 0, 3, {5})));
+  sequence->sampled = 42;
+  GANTRY_ASSERT_OK(table.Append(fed_back));
+  EXPECT_THAT(sequence->token_ids, ElementsAre(0, 1, 2, 42));
+  fed_back.set_start(4);
+  fed_back.add_new_blocks(6);
+  EXPECT_THAT(table.Append(fed_back),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no token was sampled")));
+}
+
+TEST(SequenceTableTest, ATokenOfTheCallerReplacesTheOneThatWasSampled) {
+  SequenceTable table(8, 4);
+  GANTRY_ASSERT_OK_AND_ASSIGN(StageSequence * sequence, table.Append(MakeSlice(1, 0, 2, {5})));
+  sequence->sampled = 42;
+  GANTRY_ASSERT_OK(table.Append(MakeSlice(1, 2, 1, {})));
+  EXPECT_THAT(sequence->token_ids, ElementsAre(0, 1, 2));
+  EXPECT_FALSE(sequence->sampled.has_value());
 }
 
 struct BadAppend {

@@ -424,6 +424,38 @@ TEST(StageTest, ASequenceThatBeginsWithAnothersBlocksGetsTheSameTokens) {
   }
 }
 
+// Steps that feed each token back give what steps that name it give, whatever is sampled and
+// penalised.
+TEST(StageTest, ATokenMayBeFedBackUnseen) {
+  v1::SequenceParams drawn = GreedyParams(3);
+  drawn.set_temperature(1.5f);
+  drawn.set_seed(11);
+  drawn.set_presence_penalty(2);
+  const std::vector<v1::SequenceParams> params = {GreedyParams(3), drawn};
+  std::vector<std::vector<int32_t>> generated[2];
+  for (const bool unseen : {false, true}) {
+    TestPipeline pipeline(TinyConfig(), {});
+    std::vector<std::vector<int32_t>> tokens(params.size(), {4, 5, 6});
+    for (size_t done = 0; done < 12; done = tokens[0].size() - 1) {
+      std::vector<v1::SequenceSlice> slices;
+      for (size_t i = 0; i < params.size(); ++i) {
+        slices.push_back(
+            pipeline.MakeSlice(i + 1, tokens[i], done, tokens[i].size() - done, 1, params[i]));
+        if (unseen && done > 0) slices.back().set_token_ids(0, kSampledToken);
+      }
+      const v1::StepHeader header = pipeline.RunStep(slices);
+      ASSERT_EQ(header.results_size(), params.size());
+      for (size_t i = 0; i < params.size(); ++i) {
+        ASSERT_EQ(header.results(i).error(), "");
+        tokens[i].push_back(header.results(i).tokens(0).token().token_id());
+      }
+    }
+    generated[unseen] = tokens;
+  }
+  EXPECT_EQ(generated[0], generated[1]);
+  EXPECT_NE(generated[0][0], generated[0][1]);
+}
+
 TEST(StageTest, ReleaseFreesBlocksInEveryStage) {
   TestPipeline pipeline(TinyConfig(), {.cuts = {2, 4}});
   pipeline.RunStep({pipeline.MakeSlice(1, {4, 5, 6}, 0, 3, 0, GreedyParams(3))});

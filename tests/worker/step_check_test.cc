@@ -197,6 +197,25 @@ TEST_P(BadSlices, AreInvalid) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr(GetParam().expected)));
 }
 
+TEST(CheckSliceTest, OnlyAStageThatSamplesTakesATokenBack) {
+  StageLimits limits = MakeLimits(StageLimits::Input::kTokenIds);
+  v1::SequenceSlice slice = MakeSlice(1, 1);
+  slice.set_start(3);
+  slice.set_token_ids(0, kSampledToken);
+  EXPECT_THAT(CheckSlice(slice, limits),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("token_ids")));
+  limits.feeds_back = true;
+  GANTRY_EXPECT_OK(CheckSlice(slice, limits));
+  slice.set_token_ids(0, -2);
+  EXPECT_FALSE(CheckSlice(slice, limits).ok());
+  slice.set_token_ids(0, kSampledToken);
+  slice.add_token_ids(4);
+  EXPECT_FALSE(CheckSlice(slice, limits).ok()) << "among others";
+  slice = MakeSlice(1, 1);
+  slice.set_token_ids(0, kSampledToken);
+  EXPECT_FALSE(CheckSlice(slice, limits).ok()) << "before the first token";
+}
+
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 

@@ -1,9 +1,12 @@
 #include "coordinator/http/http_api.h"
 
+#include <map>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
 #include "base/json.h"
 #include "coordinator/http/sse.h"
+#include "proto/step_frame.h"
 #include "tests/coordinator/fake_tokenizer.h"
 #include "tests/coordinator/http/fake_exchange.h"
 #include "tests/status_matchers.h"
@@ -29,12 +32,18 @@ class CountingStages : public StepSink {
       v1::SliceResult* const out = result.add_results();
       out->set_sequence(slice.sequence());
       v1::StepLogprob* const token = out->add_tokens()->mutable_token();
-      token->set_token_id((*slice.token_ids().rbegin() + 1) % 256);
+      int32_t& last = last_[slice.sequence()];
+      if (const int32_t fed = *slice.token_ids().rbegin(); fed != kSampledToken) last = fed;
+      last = (last + 1) % 256;
+      token->set_token_id(last);
       token->set_logprob(-1);
     }
     if (!silent) engine->OnResult(std::move(result));
     return true;
   }
+
+ private:
+  std::map<uint64_t, int32_t> last_;  // token of each sequence
 };
 
 // printf %s secret | sha256sum
