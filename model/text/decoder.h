@@ -28,6 +28,10 @@ class DecoderConfig {
   using TokenText = std::function<const std::string*(int32_t id)>;
   std::unique_ptr<IdDecoder> NewIdDecoder(TokenText token_text) const;
 
+  // The bytes that a token with this text adds, as the first token of a text or as a later one.
+  // UNIMPLEMENTED where that depends on other tokens.
+  absl::StatusOr<std::string> TokenBytes(const std::string& text, bool first) const;
+
  private:
   struct Step {
     enum Kind { kJoin, kReplace, kByteFallback, kFuse, kStrip, kByteLevel, kMetaspace } kind;
@@ -38,6 +42,7 @@ class DecoderConfig {
     bool drop_first = false;  // of kMetaspace: the first token's marks are no spaces
   };
   static absl::StatusOr<Step> ParseStep(const Json& json, const std::string& kind);
+  static absl::Status Apply(const Step& step, bool first, bool* fused, std::string* bytes);
 
   std::vector<Step> steps_;
 };
