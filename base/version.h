@@ -10,7 +10,7 @@ extern const char kVersion[];
 
 // Number of the wire protocol between coordinator and workers. A worker of another number is
 // refused when it joins, so the messages in proto/ may change freely as long as this changes too.
-inline constexpr uint32_t kProtocolVersion = 1;
+inline constexpr uint32_t kProtocolVersion = 2;
 
 }  // namespace gantry
 

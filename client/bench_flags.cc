@@ -9,8 +9,8 @@
 #include "base/status_macros.h"
 
 ABSL_FLAG(int32_t, prompt_tokens, 512, "Random tokens in each prompt.");
-ABSL_FLAG(int32_t, max_new_tokens, 128,
-          "Tokens of each answer; end tokens are masked, so that every answer is this long.");
+ABSL_FLAG(int32_t, max_new_tokens, 128, "Tokens of each answer, at most with --noignore_eos.");
+ABSL_FLAG(bool, ignore_eos, true, "Go on after end tokens, so that every answer is as long.");
 ABSL_FLAG(std::string, concurrency, "1,8,32",
           "Numbers of requests under way at a time, each measured for itself.");
 ABSL_FLAG(int32_t, requests, 0,
@@ -84,6 +84,7 @@ absl::StatusOr<BenchOptions> BenchOptionsFromFlags() {
   BenchOptions options;
   options.load.prompt_tokens = absl::GetFlag(FLAGS_prompt_tokens);
   options.load.max_new_tokens = absl::GetFlag(FLAGS_max_new_tokens);
+  options.load.ignore_eos = absl::GetFlag(FLAGS_ignore_eos);
   options.load.seed = absl::GetFlag(FLAGS_seed);
   options.load.temperature = absl::GetFlag(FLAGS_temperature);
   options.requests = absl::GetFlag(FLAGS_requests);

@@ -48,7 +48,9 @@ ABSL_FLAG(bool, skip_special_tokens, false, "Leave special tokens out of --detok
 ABSL_FLAG(std::optional<int32_t>, max_new_tokens, std::nullopt,
           "At most this many tokens. Unless given: what the context leaves room for.");
 ABSL_FLAG(std::optional<int32_t>, min_new_tokens, std::nullopt,
-          "Do not end before this many tokens.");
+          "Do not end before this many tokens, neither at an end token nor at --stop.");
+ABSL_FLAG(bool, ignore_eos, false,
+          "Go on after end tokens, up to --max_new_tokens or what the context leaves room for.");
 ABSL_FLAG(std::optional<float>, temperature, std::nullopt,
           "0 always takes the most probable token; above that, higher is more random. This and "
           "the other sampling flags, unless given, are the model's own (generation_config.json).");
@@ -66,6 +68,9 @@ ABSL_FLAG(std::optional<float>, frequency_penalty, std::nullopt,
           "Subtracted from a token's logit once for each time it was generated.");
 ABSL_FLAG(std::optional<uint64_t>, seed, std::nullopt,
           "The same seed gives the same tokens. Unless given: chosen at random.");
+ABSL_FLAG(std::string, logit_bias, "",
+          "Added to the logits of tokens, e.g. 5:-100,9:2.5 makes token 5 all but impossible and "
+          "token 9 more probable; -100 to 100.");
 ABSL_FLAG(std::string, stop, "",
           "End before this text. For several, a JSON array: '[\"\\n\\n\", \"User:\"]'.");
 ABSL_FLAG(std::optional<bool>, logprobs, std::nullopt,
@@ -160,8 +165,9 @@ Usage: generate [--server HOST:PORT] INPUT [flags]
 
 Output of --json: a line {"index","token_id","text","logprob"} a token, then
 {"finish_reason","text","prompt_tokens","completion_tokens","time_to_first_token_s","tokens_per_s",
-"queue_s"}. finish_reason is "stop" (an end token or --stop) or "length"; "text" is the end of the
-answer, held back in case --stop would follow. Results go to stdout, errors to stderr.
+"queue_s","prefill_s","decode_s"}. finish_reason is "stop" (an end token or --stop) or "length";
+"text" is the end of the answer, held back in case --stop would follow. Results go to stdout, errors
+to stderr.
 
 Exit codes: 0 done (--status: also when the server is not ready), 1 failed, 2 wrong usage,
 5 cannot reach the server, 130 interrupted by Ctrl-C, 143 terminated.)";
@@ -180,6 +186,8 @@ absl::StatusOr<GenerateOptions> GenerateOptionsFromFlags(std::istream& input) {
   options.sampling = SamplingFromFlags();
   options.max_new_tokens = absl::GetFlag(FLAGS_max_new_tokens);
   options.min_new_tokens = absl::GetFlag(FLAGS_min_new_tokens);
+  options.ignore_eos = absl::GetFlag(FLAGS_ignore_eos);
+  GANTRY_ASSIGN_OR_RETURN(options.logit_bias, ParseLogitBias(absl::GetFlag(FLAGS_logit_bias)));
   GANTRY_ASSIGN_OR_RETURN(options.stop, ParseStop(absl::GetFlag(FLAGS_stop)));
   options.logprobs = absl::GetFlag(FLAGS_logprobs);
   options.top_logprobs = absl::GetFlag(FLAGS_top_logprobs);

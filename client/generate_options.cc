@@ -86,6 +86,25 @@ absl::StatusOr<std::vector<int32_t>> ParseTokenIds(absl::string_view text) {
   return ids;
 }
 
+absl::StatusOr<std::vector<v1::LogitBias>> ParseLogitBias(absl::string_view text) {
+  std::vector<v1::LogitBias> biases;
+  if (text.empty()) return biases;
+  for (absl::string_view part : absl::StrSplit(text, ',')) {
+    const std::pair<absl::string_view, absl::string_view> pair =
+        absl::StrSplit(part, absl::MaxSplits(':', 1));
+    int32_t id;
+    float bias;
+    if (!absl::SimpleAtoi(pair.first, &id) || id < 0 || !absl::SimpleAtof(pair.second, &bias)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--logit_bias: expected ID:BIAS as in 5:-100,9:2.5, found \"", part, "\""));
+    }
+    v1::LogitBias& added = biases.emplace_back();
+    added.set_token_id(id);
+    added.set_bias(bias);
+  }
+  return biases;
+}
+
 absl::StatusOr<std::vector<std::string>> ParseStop(absl::string_view text) {
   if (text.empty()) return std::vector<std::string>();
   if (!absl::StartsWith(text, "[\"")) return std::vector<std::string>{std::string(text)};
@@ -141,6 +160,8 @@ v1::GenerateRequest MakeGenerateRequest(const GenerateOptions& options) {
   if (options.max_new_tokens.has_value()) request.set_max_new_tokens(*options.max_new_tokens);
   if (options.min_new_tokens.has_value()) request.set_min_new_tokens(*options.min_new_tokens);
   request.mutable_stop()->Assign(options.stop.begin(), options.stop.end());
+  request.mutable_logit_bias()->Assign(options.logit_bias.begin(), options.logit_bias.end());
+  request.set_ignore_eos(options.ignore_eos);
   request.set_logprobs(options.logprobs.value_or(options.json || options.top_logprobs > 0));
   request.set_top_logprobs(options.top_logprobs);
   return request;

@@ -32,6 +32,8 @@ struct GenerateOptions {
   std::optional<int32_t> max_new_tokens = std::nullopt;
   std::optional<int32_t> min_new_tokens = std::nullopt;
   std::vector<std::string> stop = {};
+  std::vector<v1::LogitBias> logit_bias = {};
+  bool ignore_eos = false;
   std::optional<bool> logprobs = std::nullopt;  // unless set: when the output is JSON
   int32_t top_logprobs = 0;
 
@@ -41,6 +43,10 @@ struct GenerateOptions {
 
 // "1,2,3", with or without blanks. INVALID_ARGUMENT naming what is no token id.
 absl::StatusOr<std::vector<int32_t>> ParseTokenIds(absl::string_view text);
+
+// "5:-100,9:2.5": what is added to the logits of tokens 5 and 9. INVALID_ARGUMENT naming what is no
+// such pair.
+absl::StatusOr<std::vector<v1::LogitBias>> ParseLogitBias(absl::string_view text);
 
 // A text that begins with [" is a JSON array of strings; any other is the only stop string.
 absl::StatusOr<std::vector<std::string>> ParseStop(absl::string_view text);

@@ -13,7 +13,8 @@ namespace gantry {
 
 struct LoadOptions {
   int prompt_tokens = 512;   // >= 1
-  int max_new_tokens = 128;  // >= 1; also the least, so that every answer has this length
+  int max_new_tokens = 128;  // >= 1
+  bool ignore_eos = true;    // so that every answer has max_new_tokens
   int concurrency = 1;       // requests under way at any time
   int requests = 8;
   // Prompts are random token ids in [0, vocab_size), all different; the same seed gives the same.
@@ -39,7 +40,8 @@ struct LoadResult {
 std::vector<int32_t> RandomPrompt(const LoadOptions& options, uint64_t index);
 
 // A closed loop: each of `concurrency` threads sends a request as soon as its last one has ended,
-// until all are done. A request that ends early with another length fails with DATA_LOSS.
+// until all are done. A request that ends with more than max_new_tokens, or with ignore_eos fewer,
+// fails with DATA_LOSS, and so does one without a token.
 LoadResult RunLoad(const Client& client, const LoadOptions& options, const Clock* clock);
 
 }  // namespace gantry

@@ -99,7 +99,9 @@ Json FinishJson(const v1::Finish& finish) {
               {"completion_tokens", finish.completion_tokens()},
               {"time_to_first_token_s", finish.time_to_first_token_s()},
               {"tokens_per_s", finish.tokens_per_s()},
-              {"queue_s", finish.queue_s()}};
+              {"queue_s", finish.queue_s()},
+              {"prefill_s", finish.prefill_s()},
+              {"decode_s", finish.decode_s()}};
 }
 
 Json ScoreJson(const v1::ScoreResponse& response, bool top) {

@@ -13,7 +13,7 @@ namespace gantry {
 // {"token_id","logprob","text"}) when `logprobs`.
 Json TokenJson(const v1::GeneratedToken& token, bool logprobs);
 // {"finish_reason","text","prompt_tokens","completion_tokens","time_to_first_token_s",
-// "tokens_per_s","queue_s"}
+// "tokens_per_s","queue_s","prefill_s","decode_s"}
 Json FinishJson(const v1::Finish& finish);
 // {"token_ids":[],"logprobs":[null,-1.5,...]}; "top", null or a list for each token, if asked for.
 Json ScoreJson(const v1::ScoreResponse& response, bool top);

@@ -18,6 +18,7 @@ Engine::Engine(const EngineOptions& options, const ModelConfig* config, const To
       config_(config),
       tokenizer_(tokenizer),
       clock_(clock),
+      observer_(options.observer == nullptr ? &nobody_ : options.observer),
       refusal_(absl::UnavailableError("no placement is in force yet")) {}
 
 Engine::~Engine() { EndEpoch(absl::CancelledError("the coordinator ended")); }
@@ -73,11 +74,14 @@ void Engine::Cancel(uint64_t id, const absl::Status& why) {
 void Engine::OnResult(const v1::StepHeader& result) {
   if (!epoch_.has_value() || result.epoch() != epoch_->number || in_flight_.empty() ||
       result.step() < in_flight_.front().number || result.step() > last_step_) {
-    ++stale_results_;
+    counters_.set_stale_results(counters_.stale_results() + 1);
     return;
   }
   // Steps run in order: those before this one have ended too.
-  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) in_flight_.pop_front();
+  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
+    observer_->OnStepDone(clock_->Now() - in_flight_.front().sent);
+    in_flight_.pop_front();
+  }
   for (const v1::SequenceSlice& slice : result.slices()) {
     if (slice.error().empty()) continue;
     const auto found = by_number_.find(slice.sequence());
@@ -96,14 +100,24 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (sequence->scheduled != sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return Fail(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
-  if (sequence->generation.tokens() == 0) sequence->first_token = clock_->Now();
+  const absl::Duration now = clock_->Now();
+  if (sequence->generation.tokens() == 0) {
+    sequence->first_token = now;
+    observer_->OnFirstToken(now - sequence->arrived);
+  } else {
+    observer_->OnNextToken(now - sequence->last_token);
+  }
+  sequence->last_token = now;
   counters_.set_generated_tokens(counters_.generated_tokens() + 1);
   sequence->tokens.push_back(id);
   Generation::Event event = sequence->generation.Add(result.tokens(0));
   sequence->sink->OnToken(std::move(event.token));
-  if (event.finish.has_value()) {
-    Finish(sequence, *std::move(event.finish));
-  } else if (sequence->rope.MustRestart(sequence->tokens.size())) {
+  if (event.finish.has_value()) return Finish(sequence, *std::move(event.finish));
+  if (sequence->constraint != nullptr) {
+    const absl::Status accepted = sequence->constraint->Accept(id);
+    if (!accepted.ok()) return Fail(sequence, accepted);
+  }
+  if (sequence->rope.MustRestart(sequence->tokens.size())) {
     sequence->rope.Restart(sequence->tokens.size());
     Restart(sequence);
   }
@@ -114,8 +128,9 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
     scored.set_token_id(sequence->tokens[sequence->scored++]);
     sequence->sink->OnScored(std::move(scored));
   };
+  sequence->last_token = clock_->Now();
   if (sequence->scored == 0) {
-    sequence->first_token = clock_->Now();
+    sequence->first_token = sequence->last_token;
     send(v1::ScoredToken());  // nothing precedes the first
   }
   for (const v1::StepToken& row : result.tokens()) {
@@ -131,7 +146,6 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
 }
 
 void Engine::Finish(Sequence* sequence, v1::Finish finish) {
-  const absl::Duration now = clock_->Now();
   const int64_t tokens = sequence->generation.tokens();
   finish.set_prompt_tokens(sequence->request.prompt.size());
   finish.set_completion_tokens(tokens);
@@ -141,7 +155,9 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
   if (sequence->first_token != absl::InfiniteDuration()) {
     finish.set_time_to_first_token_s(
         absl::ToDoubleSeconds(sequence->first_token - sequence->arrived));
-    const double seconds = absl::ToDoubleSeconds(now - sequence->first_token);
+    finish.set_prefill_s(absl::ToDoubleSeconds(sequence->first_token - sequence->started));
+    const double seconds = absl::ToDoubleSeconds(sequence->last_token - sequence->first_token);
+    finish.set_decode_s(seconds);
     if (tokens > 1 && seconds > 0) {
       const double speed = (tokens - 1) / seconds;
       finish.set_tokens_per_s(speed);
@@ -151,6 +167,7 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     }
   }
   counters_.set_requests_finished(counters_.requests_finished() + 1);
+  observer_->OnFinish(finish);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
   sink->OnFinish(std::move(finish));
@@ -162,6 +179,7 @@ void Engine::Fail(Sequence* sequence, const absl::Status& why) {
   } else {
     counters_.set_requests_failed(counters_.requests_failed() + 1);
   }
+  observer_->OnFail(why);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
   sink->OnError(why);
@@ -266,6 +284,9 @@ void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::Sequ
   slice->set_logit_rows(planned.logit_rows);
   slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
   if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
+  if (planned.logit_rows > 0 && sequence->constraint != nullptr) {
+    sequence->constraint->Allowed(slice->mutable_allowed_tokens());
+  }
   const size_t end = planned.start + planned.count;
   slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
                                  ? sequence->tokens[end]
@@ -281,6 +302,9 @@ void Engine::Send(v1::StepHeader* header, bool decodes) {
   released_.clear();
   in_flight_.push_back({last_step_, clock_->Now(), decodes});
   counters_.set_steps(counters_.steps() + 1);
+  int64_t tokens = 0;
+  for (const v1::SequenceSlice& slice : header->slices()) tokens += slice.token_ids_size();
+  observer_->OnStepSent(tokens);
   // A broken link ends the epoch from outside, and with it every sequence.
   epoch_->sink->Send(*header);
 }

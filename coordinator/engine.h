@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "coordinator/blocks.h"
+#include "coordinator/engine_observer.h"
 #include "coordinator/request.h"
 #include "coordinator/scheduler.h"
 #include "coordinator/sequence.h"
@@ -35,9 +36,10 @@ struct EngineOptions {
   int block_size = 16;
   int max_step_tokens = 512;
   int max_step_rows = 256;
-  int max_sequences = 256;      // that run
-  int max_queue = 256;          // that wait
-  int max_steps_in_flight = 0;  // 0: one more than there are stages
+  int max_sequences = 256;             // that run
+  int max_queue = 256;                 // that wait
+  int max_steps_in_flight = 0;         // 0: one more than there are stages
+  EngineObserver* observer = nullptr;  // may be null; outlives the engine
 };
 
 // Owns the sequences: takes requests, sends steps, reads their results, tells the clients. Not
@@ -78,7 +80,6 @@ class Engine {
   absl::Duration NextDeadline() const;
 
   v1::Counters counters() const;
-  uint64_t stale_results() const { return stale_results_; }
   // When the oldest step in flight was sent, if there is one.
   std::optional<absl::Duration> OldestStepSent() const;
 
@@ -106,6 +107,8 @@ class Engine {
   const ModelConfig* const config_;
   const Tokenizer* const tokenizer_;
   const Clock* const clock_;
+  EngineObserver nobody_;
+  EngineObserver* const observer_;
 
   std::optional<Epoch> epoch_;
   absl::Status refusal_;
@@ -121,7 +124,6 @@ class Engine {
   std::vector<uint64_t> released_;  // that the stages have not been told of
 
   v1::Counters counters_;
-  uint64_t stale_results_ = 0;
 };
 
 }  // namespace gantry

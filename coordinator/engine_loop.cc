@@ -84,7 +84,7 @@ void EngineLoop::Run() {
     const absl::Duration deadline = engine_.NextDeadline();
     wait = std::max(absl::ZeroDuration(), deadline - clock_->Now());
     absl::MutexLock lock(&mutex_);
-    report_ = {engine_.counters(), engine_.stale_results(), engine_.OldestStepSent()};
+    report_ = {engine_.counters(), engine_.OldestStepSent()};
   }
 }
 

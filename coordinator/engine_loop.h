@@ -35,7 +35,6 @@ class EngineLoop {
   // As they were when the engine last rested.
   struct Report {
     v1::Counters counters;
-    uint64_t stale_results = 0;
     std::optional<absl::Duration> oldest_step_sent;
   };
   Report report() const;

@@ -18,6 +18,8 @@ v1::TopLogprob MakeTopLogprob(const v1::StepLogprob& logprob, const Tokenizer* t
 Generation::Generation(const Request& request, const Tokenizer* tokenizer)
     : tokenizer_(tokenizer),
       end_tokens_(request.params.end_token_ids().begin(), request.params.end_token_ids().end()),
+      ignore_eos_(request.ignore_eos),
+      min_new_tokens_(request.params.min_new_tokens()),
       max_new_tokens_(request.max_new_tokens),
       logprobs_(request.logprobs),
       stop_(request.stop) {
@@ -40,8 +42,10 @@ Generation::Event Generation::Add(const v1::StepToken& token) {
     }
   }
   // An end token is reported, so that the ids are those of the model, but it has no text.
-  const bool end = IsEnd(id);
-  if (text_.has_value() && !end) event.token.set_text(stop_.Add(text_->Add(id)));
+  const bool has_text = text_.has_value() && !IsEnd(id);
+  const bool may_stop = tokens_ >= min_new_tokens_;
+  if (has_text) event.token.set_text(stop_.Add(text_->Add(id), may_stop));
+  const bool end = IsEnd(id) && !ignore_eos_;
   if (!end && !stop_.stopped() && tokens_ < max_new_tokens_) return event;
 
   std::string rest;

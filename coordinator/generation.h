@@ -35,6 +35,8 @@ class Generation {
 
   const Tokenizer* tokenizer_;
   const std::vector<int32_t> end_tokens_;
+  const bool ignore_eos_;
+  const int64_t min_new_tokens_;
   const int64_t max_new_tokens_;
   const bool logprobs_;
   std::optional<TextStream> text_;

@@ -123,6 +123,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   Request checked;
   GANTRY_ASSIGN_OR_RETURN(checked.params,
                           ResolveSampling(request.sampling(), context.generation, random_seed));
+  GANTRY_RETURN_IF_ERROR(AddLogitBias(request, context.vocab_size, &checked.params));
   GANTRY_RETURN_IF_ERROR(CheckTopLogprobs(request.top_logprobs()));
   GANTRY_RETURN_IF_ERROR(CheckStop(request, context));
   if (request.has_max_new_tokens() && request.max_new_tokens() < 0) {
@@ -153,6 +154,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   checked.params.set_prompt_tokens(prompt_tokens);
   checked.params.set_top_logprobs(request.top_logprobs());
   for (int32_t id : context.generation.eos_token_ids) checked.params.add_end_token_ids(id);
+  checked.ignore_eos = request.ignore_eos();
   checked.stop.assign(request.stop().begin(), request.stop().end());
   checked.logprobs = request.logprobs() || request.top_logprobs() > 0;
   return checked;

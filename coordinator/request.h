@@ -2,10 +2,12 @@
 #define GANTRY_COORDINATOR_REQUEST_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/token_constraint.h"
 #include "model/checkpoint.h"
 #include "model/text/chat_template.h"
 #include "model/text/tokenizer.h"
@@ -30,6 +32,9 @@ struct Request {
   int64_t max_new_tokens = 0;     // at most what the context leaves room for
   std::vector<std::string> stop;  // none empty
   bool logprobs = false;
+  bool ignore_eos = false;  // end tokens do not end the answer
+  // At the beginning of an answer; every sequence of the request has its own Copy. May be null.
+  std::shared_ptr<const TokenConstraint> constraint;
 };
 
 inline constexpr int kMaxStopStrings = 16;

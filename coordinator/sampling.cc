@@ -1,5 +1,7 @@
 #include "coordinator/sampling.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
@@ -54,6 +56,42 @@ absl::StatusOr<v1::SequenceParams> ResolveSampling(const v1::Sampling& request,
   params.set_frequency_penalty(request.frequency_penalty());
   params.set_seed(request.has_seed() ? request.seed() : random_seed);
   return params;
+}
+
+absl::Status AddLogitBias(const v1::GenerateRequest& request, int64_t vocab_size,
+                          v1::SequenceParams* params) {
+  if (request.logit_bias_size() > kMaxLogitBiases) {
+    return absl::InvalidArgumentError(absl::StrCat("logit_bias: expected at most ", kMaxLogitBiases,
+                                                   " tokens, found ", request.logit_bias_size()));
+  }
+  for (int i = 0; i < request.logit_bias_size(); ++i) {
+    const v1::LogitBias& bias = request.logit_bias(i);
+    if (bias.token_id() < 0 || bias.token_id() >= vocab_size) {
+      return absl::InvalidArgumentError(absl::StrCat("logit_bias[", i,
+                                                     "].token_id: expected an id from 0 to ",
+                                                     vocab_size - 1, ", found ", bias.token_id()));
+    }
+    // Written so that NaN fails.
+    if (!(bias.bias() >= -kMostLogitBias && bias.bias() <= kMostLogitBias)) {
+      return absl::InvalidArgumentError(absl::StrCat("logit_bias[", i, "].bias: expected ",
+                                                     -kMostLogitBias, " to ", kMostLogitBias,
+                                                     ", found ", bias.bias()));
+    }
+    v1::TokenBias* const added = params->add_logit_bias();
+    added->set_token_id(bias.token_id());
+    added->set_bias(bias.bias());
+  }
+  auto& biases = *params->mutable_logit_bias();
+  std::sort(biases.begin(), biases.end(), [](const v1::TokenBias& a, const v1::TokenBias& b) {
+    return a.token_id() < b.token_id();
+  });
+  for (int i = 1; i < biases.size(); ++i) {
+    if (biases[i].token_id() == biases[i - 1].token_id()) {
+      return absl::InvalidArgumentError(absl::StrCat("logit_bias: expected each token once, found ",
+                                                     biases[i].token_id(), " twice"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace gantry

@@ -38,7 +38,8 @@ struct Sequence {
         deadline(end),
         tokens(request.prompt),
         rope(config, request.prompt.size()),
-        generation(request, tokenizer) {}
+        generation(request, tokenizer),
+        constraint(request.constraint == nullptr ? nullptr : request.constraint->Copy()) {}
 
   uint64_t request_id;
   Request request;
@@ -53,11 +54,13 @@ struct Sequence {
   uint64_t last_step = 0;
   RopeSchedule rope;
   Generation generation;
-  int64_t scored = 0;  // tokens of a scored request that went to the sink
+  std::unique_ptr<TokenConstraint> constraint;  // after `tokens`; may be null
+  int64_t scored = 0;                           // tokens of a scored request that went to the sink
 
   absl::Duration arrived;
   absl::Duration started = absl::InfiniteDuration();      // first admitted
   absl::Duration first_token = absl::InfiniteDuration();  // when it was there
+  absl::Duration last_token = absl::InfiniteDuration();
 
   SequenceView View() const {
     SequenceView view;

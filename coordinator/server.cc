@@ -20,7 +20,7 @@ constexpr int kMaxMessageBytes = 64 << 20;
 constexpr absl::Duration kDrainPoll = absl::Milliseconds(20);
 constexpr absl::Duration kShutdownTime = absl::Seconds(1);
 
-EngineOptions MakeEngineOptions(const CoordinatorOptions& options) {
+EngineOptions MakeEngineOptions(const CoordinatorOptions& options, EngineObserver* observer) {
   EngineOptions engine;
   engine.block_size = options.block_size;
   engine.max_step_tokens = options.max_step_tokens;
@@ -28,6 +28,7 @@ EngineOptions MakeEngineOptions(const CoordinatorOptions& options) {
   engine.max_sequences = options.max_sequences;
   engine.max_queue = options.max_queue;
   engine.max_steps_in_flight = options.max_steps_in_flight;
+  engine.observer = observer;
   return engine;
 }
 
@@ -57,7 +58,9 @@ Server::Server(const CoordinatorOptions* options, const ServedModel* model,
                std::function<void(const absl::Status&)> on_misfit)
     : options_(options),
       credentials_(credentials),
-      engine_(MakeEngineOptions(*options), &model->config, model->tokenizer.get(), Clock::Real()),
+      metrics_(model->name, model->context),
+      engine_(MakeEngineOptions(*options, &metrics_), &model->config, model->tokenizer.get(),
+              Clock::Real()),
       cluster_(options, model, std::move(device_map), credentials, Clock::Real(), &engine_,
                {[this](bool ready) { SetServing(ready); }, std::move(on_misfit)}),
       inference_(model, &engine_, &cluster_, credentials),

@@ -13,6 +13,7 @@
 #include "coordinator/cluster.h"
 #include "coordinator/engine_loop.h"
 #include "coordinator/inference_service.h"
+#include "coordinator/metrics.h"
 #include "coordinator/options.h"
 #include "coordinator/registry_service.h"
 #include "coordinator/result_service.h"
@@ -53,6 +54,7 @@ class Server {
   const Credentials* const credentials_;
   std::string address_;
   std::optional<SocketFolder> socket_folder_;
+  Metrics metrics_;
   EngineLoop engine_;
   Cluster cluster_;
   InferenceService inference_;

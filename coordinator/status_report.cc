@@ -43,6 +43,7 @@ void FillTiming(const std::vector<Member>& members, uint64_t session, v1::StageS
       if (timing.index() != out->index()) continue;
       out->set_step_ms(timing.step_ms());
       out->set_steps(timing.steps());
+      out->set_sent_bytes(timing.sent_bytes());
     }
   }
 }

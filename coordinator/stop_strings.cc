@@ -8,11 +8,17 @@
 
 namespace gantry {
 
-std::string StopStrings::Add(absl::string_view text) {
+std::string StopStrings::Add(absl::string_view text, bool may_stop) {
   if (stopped_) return "";
+  const size_t before = held_.size();
   absl::StrAppend(&held_, text);
   size_t first = std::string::npos;
-  for (const std::string& string : strings_) first = std::min(first, held_.find(string));
+  for (const std::string& string : strings_) {
+    if (!may_stop) break;
+    // It ends in `text`: one that ended before was not to stop.
+    const size_t from = before + 1 > string.size() ? before + 1 - string.size() : 0;
+    first = std::min(first, held_.find(string, from));
+  }
   if (first != std::string::npos) {
     stopped_ = true;
     held_.resize(first);

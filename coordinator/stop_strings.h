@@ -15,8 +15,9 @@ class StopStrings {
   // None of `strings` is empty.
   explicit StopStrings(std::vector<std::string> strings) : strings_(std::move(strings)) {}
 
-  // The text that is now certain to come before any of the strings. Nothing once stopped().
-  std::string Add(absl::string_view text);
+  // The text that is now certain to come before any of the strings. Nothing once stopped(). Unless
+  // `may_stop`, strings that end in `text` are as any other text.
+  std::string Add(absl::string_view text, bool may_stop = true);
   // What is held back, at the end of the text.
   std::string Finish();
   bool stopped() const { return stopped_; }

@@ -8,7 +8,7 @@ set -euo pipefail
 packages=(
   cmake g++ ninja-build pkg-config
   libabsl-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libpcre2-dev libsentencepiece-dev libspdlog-dev libutf8proc-dev nlohmann-json3-dev
+  libpcre2-dev libsentencepiece-dev libspdlog-dev libutf8proc-dev nlohmann-json3-dev prometheus-cpp-dev
 )
 case ${1:-build} in
   build) ;;

@@ -81,6 +81,12 @@ absl::Status CheckSampleRequests(absl::Span<const SampleRequest> requests, int64
       return absl::InvalidArgumentError(absl::StrCat(
           "sample ", i, ": top_logprobs ", request.top_logprobs, " is not in [0, ", vocab, "]"));
     }
+    if (!request.allowed.empty() &&
+        static_cast<int64_t>(request.allowed.size()) != MaskBytes(vocab)) {
+      return absl::InvalidArgumentError(absl::StrCat("sample ", i, ": a mask of ",
+                                                     request.allowed.size(), " bytes, expected ",
+                                                     MaskBytes(vocab), " for ", vocab, " tokens"));
+    }
   }
   return absl::OkStatus();
 }

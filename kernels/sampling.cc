@@ -15,7 +15,8 @@ namespace {
 constexpr float kLargest = std::numeric_limits<float>::max();
 constexpr float kNever = -std::numeric_limits<float>::infinity();
 
-// Logits after penalties and suppressed tokens. Finite unless suppressed.
+// Logits after biases, penalties and tokens that must not be chosen. Finite unless not to be
+// chosen.
 std::vector<float> Process(absl::Span<const float> logits, const SampleRequest& request) {
   std::vector<float> scores(logits.begin(), logits.end());
   const SamplingParams& params = request.params;
@@ -25,6 +26,9 @@ std::vector<float> Process(absl::Span<const float> logits, const SampleRequest& 
   const auto set = [&](int32_t id, float score) {
     scores[id] = std::clamp(score, -kLargest, kLargest);
   };
+  for (const TokenBias& bias : request.biases) {
+    if (in_vocab(bias.token_id)) set(bias.token_id, scores[bias.token_id] + bias.bias);
+  }
   if (params.repetition_penalty != 1) {
     std::vector<int32_t> seen(request.prompt.begin(), request.prompt.end());
     seen.insert(seen.end(), request.generated.begin(), request.generated.end());
@@ -46,6 +50,9 @@ std::vector<float> Process(absl::Span<const float> logits, const SampleRequest& 
   }
   for (int32_t id : request.suppressed) {
     if (in_vocab(id)) scores[id] = kNever;
+  }
+  for (size_t id = 0; !request.allowed.empty() && id < scores.size(); ++id) {
+    if ((request.allowed[id / 8] >> id % 8 & 1) == 0) scores[id] = kNever;
   }
   return scores;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernels/candidates.h"
@@ -26,7 +27,7 @@ bool CutsByRank(const SamplingParams& params, int64_t vocab) {
   return params.top_k > 0 && params.top_k < vocab;
 }
 
-// The request's penalties, each token of the vocabulary once.
+// The request's biases and penalties, each token of the vocabulary once.
 void AppendPenalties(const SampleRequest& request, int64_t vocab,
                      std::vector<TokenPenalty>* penalties) {
   std::vector<TokenPenalty> all;
@@ -46,6 +47,7 @@ void AppendPenalties(const SampleRequest& request, int64_t vocab,
     add(request.generated, {.generated = 1});
   }
   add(request.suppressed, {.suppressed = true});
+  for (const TokenBias& bias : request.biases) add({&bias.token_id, 1}, {.bias = bias.bias});
   std::sort(all.begin(), all.end(),
             [](const TokenPenalty& a, const TokenPenalty& b) { return a.token < b.token; });
   for (size_t i = 0; i < all.size(); ++i) {
@@ -53,10 +55,21 @@ void AppendPenalties(const SampleRequest& request, int64_t vocab,
       penalties->push_back(all[i]);
       continue;
     }
+    penalties->back().bias += all[i].bias;  // of one of them at most
     penalties->back().generated += all[i].generated;
     penalties->back().seen |= all[i].seen;
     penalties->back().suppressed |= all[i].suppressed;
   }
+}
+
+// Appends the request's mask, if it has one, and returns its number, or -1.
+int32_t AppendMask(const SampleRequest& request, int64_t vocab, std::vector<uint32_t>* masks) {
+  if (request.allowed.empty()) return -1;
+  const size_t at = masks->size();
+  masks->resize(at + MaskWords(vocab));
+  // Little-endian: token i is bit i % 32 of word i / 32.
+  std::memcpy(masks->data() + at, request.allowed.data(), request.allowed.size());
+  return static_cast<int32_t>(at / MaskWords(vocab));
 }
 
 // The candidates that SampleRow would draw from, by ascending id; empty if the shortlist does not
@@ -65,7 +78,9 @@ std::vector<Candidate> Candidates(const SamplingParams& params, int64_t vocab,
                                   const SampleFinding& found) {
   const absl::Span<const ShortlistToken> list = found.shortlist;
   if (list.empty()) return {};
-  const bool whole = static_cast<int64_t>(list.size()) == vocab;
+  // Whether it has every token that could be chosen.
+  const bool whole = static_cast<int64_t>(list.size()) == vocab || found.outcome.complete ||
+                     list.back().score == kNever;
   // Tokens that are not listed have this score at most.
   const float rest = whole ? kNever : list.back().score;
   const auto weight_of = [&](float score) {
@@ -77,8 +92,9 @@ std::vector<Candidate> Candidates(const SamplingParams& params, int64_t vocab,
   const bool by_rank = CutsByRank(params, vocab);
   float least = -kLargest;
   if (by_rank) {
-    if (static_cast<int64_t>(list.size()) < params.top_k) return {};
-    least = std::max(least, list[params.top_k - 1].score);
+    const bool reaches_rank = static_cast<int64_t>(list.size()) >= params.top_k;
+    if (!reaches_rank && !whole) return {};
+    if (reaches_rank) least = std::max(least, list[params.top_k - 1].score);
     if (rest >= least) return {};
   }
   double total = 0;
@@ -143,7 +159,10 @@ SamplePlan PlanSampling(absl::Span<const SampleRequest> requests, int64_t vocab)
     job.presence_penalty = params.presence_penalty;
     job.frequency_penalty = params.frequency_penalty;
     job.first_penalty = static_cast<int32_t>(plan.penalties.size());
-    if (request.given_token < 0) AppendPenalties(request, vocab, &plan.penalties);
+    if (request.given_token < 0) {
+      AppendPenalties(request, vocab, &plan.penalties);
+      job.mask = AppendMask(request, vocab, &plan.masks);
+    }
     job.penalties = static_cast<int32_t>(plan.penalties.size()) - job.first_penalty;
     int32_t listed = 0;
     if (Draws(request)) {
@@ -160,7 +179,7 @@ SamplePlan PlanSampling(absl::Span<const SampleRequest> requests, int64_t vocab)
         listed = kMostShortlisted;
       }
     }
-    const bool shares_top = job.penalties == 0;
+    const bool shares_top = job.penalties == 0 && job.mask < 0;
     const int32_t top = std::min(request.top_logprobs, kMostShortlisted);
     if (shares_top) listed = std::max(listed, top);
     job.wants_shortlist = listed > 0;

@@ -17,12 +17,15 @@ namespace gantry {
 struct SamplePlan {
   std::vector<SampleJob> jobs;
   std::vector<TokenPenalty> penalties;
+  std::vector<uint32_t> masks;  // [masks, MaskWords(vocab)]
   // Of each request: the job that the token is chosen by, and the one that has the alternatives to
-  // report, the same unless there are penalties.
+  // report, the same unless scores are not the logits.
   std::vector<int32_t> choice_jobs;
   std::vector<int32_t> top_jobs;
   int32_t shortlist = 0;  // tokens to list at most, <= kMostShortlisted
 };
+
+inline int64_t MaskWords(int64_t vocab) { return (vocab + 31) / 32; }
 
 // Request i is for row i. Requests are as CheckSampleRequests wants them.
 SamplePlan PlanSampling(absl::Span<const SampleRequest> requests, int64_t vocab);

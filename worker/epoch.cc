@@ -88,11 +88,13 @@ void Epoch::ComputeSteps() {
                          run.ToString()));
       return;
     }
+    const size_t sent_bytes = frame.payload_bytes();
     linked.next->Send(std::move(frame));
     absl::MutexLock lock(&mutex_);
     StageStats& stats = stats_[at];
     stats.step_ms = stats.steps == 0 ? ms : stats.step_ms + kSmoothing * (ms - stats.step_ms);
     ++stats.steps;
+    stats.sent_bytes += sent_bytes;
   }
 }
 

@@ -54,6 +54,7 @@ class Epoch {
     uint32_t index = 0;
     uint64_t steps = 0;
     double step_ms = 0;  // exponentially smoothed
+    uint64_t sent_bytes = 0;
   };
   struct Stats {
     uint64_t steps = 0;         // of all stages

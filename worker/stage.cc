@@ -170,6 +170,9 @@ std::vector<ActiveSlice> Stage::Admit(v1::StepHeader* header) {
       admitted = absl::InvalidArgumentError(
           absl::StrCat("logit_rows: expected at most 1 to sample, found ", slice.logit_rows()));
     }
+    if (admitted.ok() && item.sequence->params.score() && !slice.allowed_tokens().empty()) {
+      admitted = absl::InvalidArgumentError("allowed_tokens: expected none to score");
+    }
     if (admitted.ok()) {
       active.push_back(item);
     } else {

@@ -14,6 +14,8 @@ namespace {
 
 constexpr int kMaxTopLogprobs = 20;
 constexpr int kMaxEndTokens = 1024;
+constexpr int kMaxLogitBiases = 1024;
+constexpr int kMostBias = 100;
 
 absl::Status Wrong(absl::string_view what, absl::string_view expected, double found) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", found ", found));
@@ -33,6 +35,40 @@ absl::Status CheckTokenId(absl::string_view what, int32_t id, const StageLimits&
   return CheckRange(what, id, 0, static_cast<double>(limits.vocab_size - 1));
 }
 
+absl::Status CheckLogitBias(const v1::SequenceParams& params, const StageLimits& limits) {
+  GANTRY_RETURN_IF_ERROR(
+      CheckRange("number of logit_bias", params.logit_bias_size(), 0, kMaxLogitBiases));
+  int32_t last = -1;
+  for (const v1::TokenBias& bias : params.logit_bias()) {
+    GANTRY_RETURN_IF_ERROR(CheckTokenId("logit_bias: token_id", bias.token_id(), limits));
+    GANTRY_RETURN_IF_ERROR(CheckRange("logit_bias: bias", bias.bias(), -kMostBias, kMostBias));
+    if (bias.token_id() <= last) {
+      return Wrong("logit_bias: token_id", absl::StrCat("more than ", last, ", the one before"),
+                   bias.token_id());
+    }
+    last = bias.token_id();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAllowedTokens(const v1::SequenceSlice& slice, const StageLimits& limits) {
+  const std::string& mask = slice.allowed_tokens();
+  if (mask.empty()) return absl::OkStatus();
+  if (slice.logit_rows() != 1) {
+    return Wrong("allowed_tokens: logit_rows", "1, the row to sample", slice.logit_rows());
+  }
+  const size_t bytes = static_cast<size_t>(limits.vocab_size + 7) / 8;
+  if (mask.size() != bytes) {
+    return Wrong(absl::StrCat("allowed_tokens: bytes of a vocabulary of ", limits.vocab_size),
+                 absl::StrCat(bytes), static_cast<double>(mask.size()));
+  }
+  // The last byte's bits behind the vocabulary mean nothing.
+  const int last = 0xff >> (8 * bytes - limits.vocab_size);
+  const bool any = mask.find_first_not_of('\0') < bytes - 1 || (mask.back() & last) != 0;
+  if (any) return absl::OkStatus();
+  return absl::InvalidArgumentError("allowed_tokens: expected at least one token, found none");
+}
+
 absl::Status CheckParams(const v1::SequenceParams& params, const StageLimits& limits) {
   GANTRY_RETURN_IF_ERROR(CheckRange("temperature", params.temperature(), 0, 100));
   GANTRY_RETURN_IF_ERROR(CheckRange("top_k", params.top_k(), 0, INT32_MAX));
@@ -49,7 +85,7 @@ absl::Status CheckParams(const v1::SequenceParams& params, const StageLimits& li
   for (const int32_t id : params.end_token_ids()) {
     GANTRY_RETURN_IF_ERROR(CheckTokenId("end_token_ids", id, limits));
   }
-  return absl::OkStatus();
+  return CheckLogitBias(params, limits);
 }
 
 absl::Status CheckPayload(const StepFrame& frame, uint64_t expected_rows,
@@ -153,6 +189,7 @@ absl::Status CheckSlice(const v1::SequenceSlice& slice, const StageLimits& limit
   if (slice.following_token() != -1) {
     GANTRY_RETURN_IF_ERROR(CheckTokenId("following_token", slice.following_token(), limits));
   }
+  GANTRY_RETURN_IF_ERROR(CheckAllowedTokens(slice, limits));
   if (slice.start() > 0) return absl::OkStatus();
   if (!slice.has_params()) return absl::InvalidArgumentError("params: expected with start = 0");
   return CheckParams(slice.params(), limits);

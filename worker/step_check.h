@@ -30,7 +30,8 @@ struct StageLimits {
 absl::Status CheckFrame(const StepFrame& frame, const StageLimits& limits);
 
 // INVALID_ARGUMENT for a slice whose numbers make no sense by themselves: no tokens, token ids out
-// of the vocabulary, positions beyond the context, parameters out of range or not finite.
+// of the vocabulary, positions beyond the context, parameters out of range or not finite, a mask of
+// another vocabulary or without a token.
 absl::Status CheckSlice(const v1::SequenceSlice& slice, const StageLimits& limits);
 
 // Rows of the payload that belong to a slice that has not failed.

@@ -7,7 +7,35 @@
 namespace gantry {
 namespace {
 
-SampleRequest SamplingRequest(const StageSequence& sequence) {
+absl::Span<const uint8_t> MaskOf(const v1::SequenceSlice& slice) {
+  const std::string& mask = slice.allowed_tokens();
+  return {reinterpret_cast<const uint8_t*>(mask.data()), mask.size()};
+}
+
+// Whether the mask has a token that is not an end token.
+bool AllowsMoreThan(absl::Span<const int32_t> end_tokens, absl::Span<const uint8_t> mask,
+                    int64_t vocab) {
+  for (int64_t id = 0; id < vocab; ++id) {
+    if (mask[id / 8] == 0) {
+      id |= 7;
+    } else if ((mask[id / 8] >> id % 8 & 1) != 0 &&
+               std::find(end_tokens.begin(), end_tokens.end(), id) == end_tokens.end()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::vector<TokenBias> BiasesOf(const StageSequence& sequence) {
+  std::vector<TokenBias> biases;
+  for (const v1::TokenBias& bias : sequence.params.logit_bias()) {
+    biases.push_back({bias.token_id(), bias.bias()});
+  }
+  return biases;
+}
+
+SampleRequest SamplingRequest(const StageSequence& sequence, const v1::SequenceSlice& slice,
+                              absl::Span<const TokenBias> biases, int64_t vocab) {
   const v1::SequenceParams& params = sequence.params;
   SampleRequest request;
   request.params.temperature = params.temperature();
@@ -24,9 +52,15 @@ SampleRequest SamplingRequest(const StageSequence& sequence) {
   const size_t prompt_tokens = std::min<size_t>(params.prompt_tokens(), tokens.size());
   request.prompt = tokens.first(prompt_tokens);
   request.generated = tokens.subspan(prompt_tokens);
+  request.biases = biases;
+  request.allowed = MaskOf(slice);
   if (request.generated.size() < params.min_new_tokens()) {
-    request.suppressed =
+    const auto end_tokens =
         absl::MakeConstSpan(params.end_token_ids().data(), params.end_token_ids().size());
+    // What may only end ends.
+    if (request.allowed.empty() || AllowsMoreThan(end_tokens, request.allowed, vocab)) {
+      request.suppressed = end_tokens;
+    }
   }
   return request;
 }
@@ -49,11 +83,14 @@ absl::StatusOr<std::vector<ChosenTokens>> ChooseTokens(absl::Span<const ActiveSl
                                                        const Buffer& logits, int64_t vocab,
                                                        Backend* backend) {
   std::vector<SampleRequest> requests;
+  std::vector<std::vector<TokenBias>> biases;  // that the requests point to
+  biases.reserve(slices.size());
   for (const ActiveSlice& item : slices) {
+    biases.push_back(BiasesOf(*item.sequence));
     const v1::SequenceParams& params = item.sequence->params;
     for (int64_t row = 0; row < item.rows; ++row) {
       if (!params.score()) {
-        requests.push_back(SamplingRequest(*item.sequence));
+        requests.push_back(SamplingRequest(*item.sequence, *item.slice, biases.back(), vocab));
         continue;
       }
       SampleRequest request;

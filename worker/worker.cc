@@ -130,6 +130,7 @@ v1::Progress Worker::MakeProgress() const {
     timing->set_index(stage.index);
     timing->set_steps(stage.steps);
     timing->set_step_ms(stage.step_ms);
+    timing->set_sent_bytes(stage.sent_bytes);
   }
   return progress;
 }

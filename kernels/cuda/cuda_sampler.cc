@@ -14,6 +14,16 @@ namespace {
 
 size_t RoundUp(size_t bytes) { return (bytes + 255) / 256 * 256; }
 
+template <typename T>
+size_t BytesOf(const std::vector<T>& values) {
+  return values.size() * sizeof(T);
+}
+
+template <typename T>
+void CopyTo(char* to, const std::vector<T>& values) {
+  if (!values.empty()) std::memcpy(to, values.data(), BytesOf(values));
+}
+
 absl::Status Grow(size_t bytes, std::unique_ptr<CudaBuffer>* buffer) {
   if (*buffer != nullptr && (*buffer)->bytes() >= bytes) return absl::OkStatus();
   buffer->reset();
@@ -66,19 +76,18 @@ absl::Status CudaSampler::Sample(const float* logits, int64_t vocab,
     plan.shortlist = 0;
     for (SampleJob& job : plan.jobs) job.wants_shortlist = false;
   }
-  const size_t job_bytes = RoundUp(plan.jobs.size() * sizeof(SampleJob));
-  const size_t input_bytes = job_bytes + plan.penalties.size() * sizeof(TokenPenalty);
+  const size_t penalties_at = RoundUp(BytesOf(plan.jobs));
+  const size_t masks_at = penalties_at + RoundUp(BytesOf(plan.penalties));
+  const size_t input_bytes = masks_at + BytesOf(plan.masks);
   const size_t outcome_bytes = RoundUp(plan.jobs.size() * sizeof(SampleOutcome));
   const size_t list_bytes =
       plan.jobs.size() * static_cast<size_t>(plan.shortlist) * sizeof(ShortlistToken);
   GANTRY_RETURN_IF_ERROR(
       Reserve(RoundUp(input_bytes), outcome_bytes + list_bytes, SampleWorkspaceBytes(vocab)));
 
-  std::memcpy(host_, plan.jobs.data(), plan.jobs.size() * sizeof(SampleJob));
-  if (!plan.penalties.empty()) {
-    std::memcpy(host_ + job_bytes, plan.penalties.data(),
-                plan.penalties.size() * sizeof(TokenPenalty));
-  }
+  CopyTo(host_, plan.jobs);
+  CopyTo(host_ + penalties_at, plan.penalties);
+  CopyTo(host_ + masks_at, plan.masks);
   GANTRY_RETURN_IF_CUDA_ERROR(
       cudaMemcpyAsync(input_->data(), host_, input_bytes, cudaMemcpyHostToDevice, stream),
       "copying what is to be sampled");
@@ -87,7 +96,8 @@ absl::Status CudaSampler::Sample(const float* logits, int64_t vocab,
   sampling.vocab = vocab;
   sampling.jobs = input_->as<SampleJob>();
   sampling.job_count = static_cast<int>(plan.jobs.size());
-  sampling.penalties = reinterpret_cast<TokenPenalty*>(input_->as<char>() + job_bytes);
+  sampling.penalties = reinterpret_cast<TokenPenalty*>(input_->as<char>() + penalties_at);
+  sampling.masks = reinterpret_cast<uint32_t*>(input_->as<char>() + masks_at);
   sampling.shortlist = plan.shortlist;
   sampling.outcomes = output_->as<SampleOutcome>();
   sampling.listed = reinterpret_cast<ShortlistToken*>(output_->as<char>() + outcome_bytes);

@@ -28,7 +28,7 @@ class CudaSampler {
   // Makes room on both sides.
   absl::Status Reserve(size_t input_bytes, size_t output_bytes, size_t workspace_bytes);
 
-  std::unique_ptr<CudaBuffer> input_;   // jobs, then penalties
+  std::unique_ptr<CudaBuffer> input_;   // jobs, then penalties, then masks
   std::unique_ptr<CudaBuffer> output_;  // outcomes, then shortlists
   std::unique_ptr<CudaBuffer> workspace_;
   std::optional<bool> lists_;  // SupportsShortlist

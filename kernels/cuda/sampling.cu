@@ -93,10 +93,12 @@ __global__ void __launch_bounds__(kScanThreads) ScanKernel(CudaSampling sampling
   }
   __syncthreads();
 
+  const uint32_t* mask = MaskOf(sampling, job);
   SortKey best = 0;
   for (int e = threadIdx.x; e < chunk.elements; e += kScanThreads) {
     const int token = chunk.Token(e);
     if (token >= vocab) continue;
+    if (!Allows(mask, token)) scores[e] = kNever;
     const SortKey key = KeyOf(Orderable(scores[e]), token);
     best = key > best ? key : best;
   }
@@ -107,7 +109,7 @@ __global__ void __launch_bounds__(kScanThreads) ScanKernel(CudaSampling sampling
     const float best_score = ScoreOf(best);
     double* out = workspace.segment_weights + static_cast<size_t>(blockIdx.y) * segments;
     for (int e = threadIdx.x; e < chunk.elements; e += kScanThreads) {
-      // A chunk may hold suppressed tokens alone.
+      // A chunk may hold no token that can be chosen.
       const double weight =
           scores[e] == kNever ? 0 : WeightOf(scores[e], best_score, job.temperature);
       if (job.wants_draw) {
@@ -173,10 +175,11 @@ __device__ void SortDescending(SortKey* keys, int size) {
   __syncthreads();
 }
 
-// Lists the best of what the chunks kept, as far as nothing better was left out. Returns how many.
+// Lists the best of what the chunks kept, as far as nothing better was left out. Returns how many,
+// and whether no other could be chosen.
 __device__ int Shortlist(const CudaSampling& sampling, const SampleJob& job, const float* logits,
                          const SortKey* kept, const int* kept_counts, int chunks, SortKey excluded,
-                         SortKey* keys, ShortlistToken* listed) {
+                         SortKey* keys, ShortlistToken* listed, bool* complete) {
   __shared__ int count;
   if (threadIdx.x == 0) count = 0;
   __syncthreads();
@@ -195,6 +198,7 @@ __device__ int Shortlist(const CudaSampling& sampling, const SampleJob& job, con
     const int token = TokenOf(keys[i]);
     listed[i] = {token, ScoreOf(keys[i]), logits[token]};
   }
+  *complete = most == count && (excluded == 0 || ScoreOf(excluded) == kNever);
   return most;
 }
 
@@ -261,8 +265,8 @@ __device__ void DrawToken(const CudaSampling& sampling, const SampleJob& job, co
   }
   __syncthreads();
   if (warp != 0) return;
-  const double weight =
-      scores[lane] == kNever ? 0 : WeightOf(scores[lane], best_score, job.temperature);
+  const bool possible = scores[lane] != kNever && Allows(MaskOf(sampling, job), token);
+  const double weight = possible ? WeightOf(scores[lane], best_score, job.temperature) : 0;
   double sum = drawn_before;
   for (int i = 0; i < kSegment; ++i) {
     const double next = sum + __shfl_sync(0xffffffffu, weight, i);
@@ -333,11 +337,16 @@ __global__ void __launch_bounds__(kFinishThreads)
   }
   __syncthreads();
   if (finite && job.wants_shortlist) {
-    const int listed = Shortlist(
-        sampling, job, logits,
-        workspace.kept + static_cast<size_t>(blockIdx.x) * kMostChunks * kKept, kept_counts, chunks,
-        excluded, keys, sampling.listed + static_cast<size_t>(slot) * sampling.shortlist);
-    if (me == 0) outcome.shortlisted = listed;
+    bool complete = false;
+    const int listed =
+        Shortlist(sampling, job, logits,
+                  workspace.kept + static_cast<size_t>(blockIdx.x) * kMostChunks * kKept,
+                  kept_counts, chunks, excluded, keys,
+                  sampling.listed + static_cast<size_t>(slot) * sampling.shortlist, &complete);
+    if (me == 0) {
+      outcome.shortlisted = listed;
+      outcome.complete = complete;
+    }
   }
   if (finite && job.wants_draw && best_score != kNever) {
     DrawToken(

@@ -17,6 +17,8 @@ struct CudaSampling {
   const SampleJob* jobs = nullptr;
   int job_count = 0;
   const TokenPenalty* penalties = nullptr;
+  // [masks, ceil(vocab / 32)]: token i is bit i % 32 of word i / 32.
+  const uint32_t* masks = nullptr;
   int shortlist = 0;                  // tokens listed at most, <= kMostShortlisted
   SampleOutcome* outcomes = nullptr;  // [job_count]
   ShortlistToken* listed = nullptr;   // [job_count, shortlist]

@@ -13,17 +13,19 @@ namespace gantry {
 // A token whose score is not its logit.
 struct TokenPenalty {
   int32_t token = 0;
+  float bias = 0;         // added to the logit before all else
   int32_t generated = 0;  // times, for presence and frequency penalties
   bool seen = false;      // in prompt or generated, for the repetition penalty
   bool suppressed = false;
 };
 
-// One row of logits to look through. Scores are the logits after penalties; a row that is wanted
-// with and without them is two jobs.
+// One row of logits to look through. Scores are the logits after penalties, and minus infinity for
+// tokens that the mask leaves out; a row that is wanted with and without them is two jobs.
 struct SampleJob {
   int32_t row = 0;
   int32_t first_penalty = 0;  // of its penalties, each token once
   int32_t penalties = 0;
+  int32_t mask = -1;  // number of its mask; -1: all tokens may be chosen
   float repetition_penalty = 1;
   float presence_penalty = 0;
   float frequency_penalty = 0;
@@ -51,7 +53,8 @@ struct SampleOutcome {
   float best_logit = 0;
   float given_logit = 0;
   int32_t shortlisted = 0;
-  double log_sum = 0;  // log of the sum of exp(logit)
+  bool complete = false;  // tokens that are not in the shortlist have a score of minus infinity
+  double log_sum = 0;     // log of the sum of exp(logit)
   // With weight = exp((score - best_score) / temperature), in double: the sum over all tokens, and
   // the token that uniform * total falls on when they lie side by side by ascending id, from
   // `drawn_begin` to `drawn_end`. -1: none, by rounding.

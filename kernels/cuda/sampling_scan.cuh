@@ -10,7 +10,7 @@ namespace gantry {
 
 // A row is looked through by up to kMostChunks blocks. Tokens go to them in segments of 32, in
 // turn: the likely ones are often neighbours, and each block can keep only so many.
-constexpr int kSegment = 32;
+constexpr int kSegment = 32;  // a word of a mask
 constexpr int kMostChunks = 64;
 constexpr int kKept = 128;       // most candidates for the shortlist that a chunk keeps, and one
 constexpr int kJobsAtOnce = 64;  // that share the workspace
@@ -75,6 +75,9 @@ __device__ __forceinline__ float Penalised(float logit, const SampleJob& job,
                                            const TokenPenalty& penalty) {
   if (penalty.suppressed) return -__builtin_huge_valf();
   float score = logit;
+  if (penalty.bias != 0) {
+    score = fminf(fmaxf(__fadd_rn(score, penalty.bias), -FLT_MAX), FLT_MAX);
+  }
   if (penalty.seen) {
     score = score < 0 ? __fmul_rn(score, job.repetition_penalty)
                       : __fdiv_rn(score, job.repetition_penalty);
@@ -86,6 +89,17 @@ __device__ __forceinline__ float Penalised(float logit, const SampleJob& job,
     score = fminf(fmaxf(score, -FLT_MAX), FLT_MAX);
   }
   return score;
+}
+
+// The words of the job's mask, or null: all tokens may be chosen.
+__device__ __forceinline__ const uint32_t* MaskOf(const CudaSampling& sampling,
+                                                  const SampleJob& job) {
+  if (job.mask < 0) return nullptr;
+  return sampling.masks + static_cast<size_t>(job.mask) * SegmentsOf(sampling.vocab);
+}
+// A segment's tokens share a word.
+__device__ __forceinline__ bool Allows(const uint32_t* mask, int token) {
+  return mask == nullptr || (mask[token / kSegment] >> token % kSegment & 1) != 0;
 }
 
 __device__ __forceinline__ double WeightOf(float score, float best, float temperature) {

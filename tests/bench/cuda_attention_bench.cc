@@ -184,7 +184,8 @@ void BenchNorm(int rows, int features) {
   std::printf("norm           %4d x %5d: %9.2f us\n", rows, features, us);
 }
 
-void BenchSampling(int rows, int vocab, bool nucleus) {
+// `masked`: every row has a mask of its own, of half of the tokens.
+void BenchSampling(int rows, int vocab, bool nucleus, bool masked) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0, 3);
   std::vector<float> logits(size_t{1} * rows * vocab);
@@ -194,12 +195,16 @@ void BenchSampling(int rows, int vocab, bool nucleus) {
     jobs[i].row = i;
     jobs[i].temperature = nucleus ? 0.7f : 0;
     jobs[i].wants_shortlist = jobs[i].wants_total = nucleus;
+    jobs[i].mask = masked ? i : -1;
   }
+  std::vector<uint32_t> masks(masked ? size_t{1} * rows * ((vocab + 31) / 32) : 0);
+  for (uint32_t& word : masks) word = random();
   CudaSampling sampling;
   sampling.logits = OnDevice(logits);
   sampling.vocab = vocab;
   sampling.jobs = OnDevice(jobs);
   sampling.job_count = rows;
+  sampling.masks = masked ? OnDevice(masks) : nullptr;
   sampling.shortlist = nucleus ? kMostShortlisted : 0;
   sampling.outcomes = static_cast<SampleOutcome*>(Allocate(rows * sizeof(SampleOutcome)));
   sampling.listed = static_cast<ShortlistToken*>(
@@ -207,8 +212,8 @@ void BenchSampling(int rows, int vocab, bool nucleus) {
   sampling.workspace = Allocate(SampleWorkspaceBytes(vocab));
   const double us =
       Time([&](int, cudaStream_t stream) { return LaunchSampling(sampling, stream); });
-  std::printf("%-14s %4d x %6d: %9.2f us\n", nucleus ? "sample top-p" : "sample greedy", rows,
-              vocab, us);
+  std::printf("%-14s %4d x %6d: %9.2f us%s\n", nucleus ? "sample top-p" : "sample greedy", rows,
+              vocab, us, masked ? ", masked" : "");
 }
 
 void Main() {
@@ -231,8 +236,9 @@ void Main() {
   BenchAttention(medium, 1, 512, 0, true);
   for (int rows : {1, 32, 2048}) BenchNorm(rows, 4096);
   for (int rows : {1, 64}) {
-    BenchSampling(rows, 128256, false);
-    BenchSampling(rows, 128256, true);
+    for (bool nucleus : {false, true}) {
+      for (bool masked : {false, true}) BenchSampling(rows, 128256, nucleus, masked);
+    }
   }
 }
 

@@ -31,6 +31,8 @@ TEST_F(BenchFlagsTest, Defaults) {
   EXPECT_THAT(options.concurrency, ElementsAre(1, 8, 32));
   EXPECT_EQ(options.load.prompt_tokens, 512);
   EXPECT_EQ(options.load.max_new_tokens, 128);
+  EXPECT_TRUE(options.load.ignore_eos);
+  EXPECT_FALSE(Parse({"--noignore_eos"})->load.ignore_eos);
   EXPECT_EQ(LevelOptions(options, 1).requests, 8);
   EXPECT_EQ(LevelOptions(options, 32).requests, 128);
   EXPECT_NE(LevelOptions(options, 1).seed, LevelOptions(options, 8).seed);

@@ -47,6 +47,8 @@ TEST_F(GenerateFlagsTest, EveryFlagArrives) {
                                                                     "--max_new_tokens",
                                                                     "0",
                                                                     "--min_new_tokens=3",
+                                                                    "--ignore_eos",
+                                                                    "--logit_bias=5:-100,9:2.5",
                                                                     "--temperature",
                                                                     "0",
                                                                     "--top_k",
@@ -75,6 +77,8 @@ TEST_F(GenerateFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(options.add_special_tokens, false);
   EXPECT_EQ(options.max_new_tokens, 0);
   EXPECT_EQ(options.min_new_tokens, 3);
+  EXPECT_TRUE(options.ignore_eos);
+  EXPECT_EQ(options.logit_bias.size(), 2);
   EXPECT_TRUE(options.sampling.has_temperature());
   EXPECT_EQ(options.sampling.temperature(), 0);
   EXPECT_TRUE(options.sampling.has_top_k());

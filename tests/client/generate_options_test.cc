@@ -25,6 +25,24 @@ TEST(ParseTokenIdsTest, NamesWhatIsNoTokenId) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("\"x\"")));
 }
 
+TEST(ParseLogitBiasTest, PairsOfTokenAndBias) {
+  EXPECT_THAT(*ParseLogitBias(""), IsEmpty());
+  GANTRY_ASSERT_OK_AND_ASSIGN(const auto biases, ParseLogitBias("5:-100, 9:2.5"));
+  ASSERT_EQ(biases.size(), 2);
+  EXPECT_EQ(biases[0].token_id(), 5);
+  EXPECT_EQ(biases[0].bias(), -100);
+  EXPECT_EQ(biases[1].token_id(), 9);
+  EXPECT_EQ(biases[1].bias(), 2.5f);
+}
+
+TEST(ParseLogitBiasTest, NamesWhatIsNoPair) {
+  for (const char* text : {"5", "5:", ":1", "5:x", "-1:1", "5:1,", "5:1:2", "1.5:1"}) {
+    EXPECT_THAT(ParseLogitBias(text),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--logit_bias")))
+        << text;
+  }
+}
+
 TEST(ParseStopTest, OneTextOrAJsonArray) {
   EXPECT_THAT(*ParseStop(""), IsEmpty());
   EXPECT_THAT(*ParseStop("User:, again"), ElementsAre("User:, again"));
@@ -92,6 +110,16 @@ TEST(MakeGenerateRequestTest, ZerosThatWereGivenAreSent) {
   EXPECT_TRUE(request.has_max_new_tokens());
   EXPECT_TRUE(request.has_min_new_tokens());
   EXPECT_TRUE(request.sampling().has_temperature());
+}
+
+TEST(MakeGenerateRequestTest, BiasesAndIgnoredEndTokens) {
+  GenerateOptions options{
+      .prompt = "x", .logit_bias = *ParseLogitBias("5:-100"), .ignore_eos = true};
+  const v1::GenerateRequest request = MakeGenerateRequest(options);
+  ASSERT_EQ(request.logit_bias_size(), 1);
+  EXPECT_EQ(request.logit_bias(0).token_id(), 5);
+  EXPECT_EQ(request.logit_bias(0).bias(), -100);
+  EXPECT_TRUE(request.ignore_eos());
 }
 
 TEST(MakeGenerateRequestTest, ChatHasTheSystemMessageFirst) {

@@ -40,14 +40,15 @@ TEST_F(GenerateTest, TextComesWithWhatWasHeldBack) {
 TEST_F(GenerateTest, JsonIsALineATokenAndAFinish) {
   GANTRY_ASSERT_OK(Run({.prompt = "x", .json = true}));
   EXPECT_TRUE(server_.generate_requests()[0].logprobs());
-  EXPECT_EQ(captured_.text(),
-            R"({"index":0,"token_id":5,"text":"One","logprob":-0.5})"
-            "\n"
-            R"({"index":1,"token_id":6,"text":" \"two\"","logprob":-1.2})"
-            "\n"
-            R"({"finish_reason":"length","text":".","prompt_tokens":3,"completion_tokens":2,)"
-            R"("time_to_first_token_s":0.0,"tokens_per_s":0.0,"queue_s":0.0})"
-            "\n");
+  EXPECT_EQ(
+      captured_.text(),
+      R"({"index":0,"token_id":5,"text":"One","logprob":-0.5})"
+      "\n"
+      R"({"index":1,"token_id":6,"text":" \"two\"","logprob":-1.2})"
+      "\n"
+      R"({"finish_reason":"length","text":".","prompt_tokens":3,"completion_tokens":2,)"
+      R"("time_to_first_token_s":0.0,"tokens_per_s":0.0,"queue_s":0.0,"prefill_s":0.0,"decode_s":0.0})"
+      "\n");
 }
 
 TEST_F(GenerateTest, JsonWithoutLogprobsDoesNotAskForThem) {

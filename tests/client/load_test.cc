@@ -54,7 +54,7 @@ TEST(RunLoadTest, SendsEveryRequestOnceWithExactLengths) {
   std::set<std::string> prompts;
   for (const v1::GenerateRequest& request : server.generate_requests()) {
     EXPECT_EQ(request.max_new_tokens(), 3);
-    EXPECT_EQ(request.min_new_tokens(), 3);
+    EXPECT_TRUE(request.ignore_eos());
     EXPECT_TRUE(request.sampling().has_temperature());
     EXPECT_EQ(request.sampling().temperature(), 0);
     prompts.insert(request.token_ids().SerializeAsString());
@@ -91,6 +91,9 @@ TEST(RunLoadTest, TellsErrorsAndShortAnswers) {
   LoadOptions options{.prompt_tokens = 5, .max_new_tokens = 2, .requests = 1};
   EXPECT_THAT(RunLoad(server.MakeClient(), options, Clock::Real()).requests[0].status,
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("expected 2 tokens, found 1")));
+  options.ignore_eos = false;
+  GANTRY_EXPECT_OK(RunLoad(server.MakeClient(), options, Clock::Real()).requests[0].status);
+  EXPECT_FALSE(server.generate_requests().back().ignore_eos());
   server.end = grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "the queue is full");
   EXPECT_THAT(RunLoad(server.MakeClient(), options, Clock::Real()).requests[0].status,
               StatusIs(absl::StatusCode::kResourceExhausted, "the queue is full"));

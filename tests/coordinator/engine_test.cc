@@ -184,7 +184,44 @@ TEST_F(EngineTest, GeneratesToTheLimitAndReleasesEverything) {
   EXPECT_EQ(client->finish.completion_tokens(), 3);
   EXPECT_EQ(client->finish.time_to_first_token_s(), 2);
   EXPECT_EQ(client->finish.tokens_per_s(), 2);
+  EXPECT_EQ(client->finish.queue_s(), 0);
+  EXPECT_EQ(client->finish.prefill_s(), 2);
+  EXPECT_EQ(client->finish.decode_s(), 1);
   ExpectNothingLeft();
+}
+
+// What it is told, a word or number each.
+struct Noting : EngineObserver {
+  void OnFirstToken(absl::Duration d) override { Note("first", absl::ToInt64Seconds(d)); }
+  void OnNextToken(absl::Duration d) override { Note("next", absl::ToInt64Seconds(d)); }
+  void OnFinish(const v1::Finish& f) override { Note("finish", f.completion_tokens()); }
+  void OnFail(const absl::Status& why) override { Note("fail", why.raw_code()); }
+  void OnStepSent(int64_t tokens) override { Note("sent", tokens); }
+  void OnStepDone(absl::Duration d) override { Note("done", absl::ToInt64Seconds(d)); }
+  void Note(const std::string& what, int64_t number) {
+    notes.push_back(what + " " + std::to_string(number));
+  }
+  std::vector<std::string> notes;
+};
+
+TEST_F(EngineTest, TellsItsObserverOfTokensStepsAndEnds) {
+  Noting noting;
+  options_.observer = &noting;
+  Begin();
+  Submit(Prompt({'a', 'b', 'c'}, 2));
+  clock_.Advance(absl::Seconds(2));
+  Return();
+  clock_.Advance(absl::Seconds(5));
+  Return();
+  // The step that releases it has no tokens.
+  EXPECT_THAT(noting.notes, ElementsAre("sent 3", "done 2", "first 2", "sent 1", "done 5", "next 5",
+                                        "finish 2", "sent 0"));
+  ReturnAll();
+  noting.notes.clear();
+  Submit(Prompt({'a'}, 2));
+  engine_->Cancel(last_id_, absl::CancelledError("gone"));
+  EXPECT_THAT(noting.notes, ElementsAre("sent 1", "fail 1"));
+  engine_.reset();
 }
 
 TEST_F(EngineTest, NoTokensWantedEndsAtOnce) {
@@ -313,7 +350,7 @@ TEST_F(EngineTest, ResultsOfAnEarlierEpochAreIgnored) {
   engine_->BeginEpoch({2, 1, 64, &second});
   const auto client = Submit(Prompt({'k'}, 2));
   engine_->OnResult(stale);
-  EXPECT_EQ(engine_->stale_results(), 1);
+  EXPECT_EQ(engine_->counters().stale_results(), 1);
   EXPECT_THAT(client->ids, IsEmpty());
   while (!second.idle()) {
     engine_->OnResult(second.Next());
@@ -329,7 +366,7 @@ TEST_F(EngineTest, AResultOfAStepNeverSentIsIgnored) {
   v1::StepHeader result = pipeline_.Next();
   result.set_step(result.step() + 1);
   engine_->OnResult(result);
-  EXPECT_EQ(engine_->stale_results(), 1);
+  EXPECT_EQ(engine_->counters().stale_results(), 1);
   EXPECT_THAT(client->ids, IsEmpty());
 }
 
@@ -384,6 +421,78 @@ TEST_F(EngineTest, APreemptedSequenceIsComputedAgainAndGoesOn) {
   ReturnAll();
   EXPECT_EQ(older->text, "bcdefghij");
   EXPECT_EQ(younger->text, "lmnopqrst");
+  ExpectNothingLeft();
+}
+
+// Allows what the fake pipeline gives, and notes what it is told.
+class Counting : public TokenConstraint {
+ public:
+  explicit Counting(std::vector<int32_t>* accepted) : accepted_(accepted) {}
+  std::unique_ptr<TokenConstraint> Copy() const override {
+    return std::make_unique<Counting>(*this);
+  }
+  bool Allowed(std::string* mask) override {
+    if (taken_ == 0) return false;
+    mask->assign(1, static_cast<char>(taken_));
+    return true;
+  }
+  absl::Status Accept(int32_t token) override {
+    if (token == 'z') return absl::InternalError("no z here");
+    ++taken_;
+    accepted_->push_back(token);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<int32_t>* accepted_;
+  int taken_ = 0;
+};
+
+TEST_F(EngineTest, AConstraintMasksEverySampledRowAndLearnsItsToken) {
+  options_.max_step_tokens = 4;
+  Begin();
+  std::vector<int32_t> accepted;
+  Request request = Prompt({'a', 'a', 'a', 'a', 'a', 'a'}, 4);
+  request.constraint = std::make_shared<Counting>(&accepted);
+  const auto client = Submit(std::move(request));
+  ReturnAll();
+  EXPECT_THAT(client->ids, ElementsAre('b', 'c', 'd', 'e'));
+  EXPECT_THAT(accepted, ElementsAre('b', 'c', 'd')) << "the last token ended it";
+  std::vector<std::string> masks;
+  for (const v1::StepHeader& header : pipeline_.sent()) {
+    for (const v1::SequenceSlice& slice : header.slices()) masks.push_back(slice.allowed_tokens());
+  }
+  EXPECT_THAT(masks, ElementsAre("", "", "\1", "\2", "\3"));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, EverySequenceHasItsOwnConstraint) {
+  Begin();
+  std::vector<int32_t> accepted;
+  Request request = Prompt({'a'}, 3);
+  request.constraint = std::make_shared<Counting>(&accepted);
+  Submit(request);
+  Submit(request);
+  ReturnAll();
+  std::map<uint64_t, std::vector<std::string>> masks;
+  for (const v1::StepHeader& header : pipeline_.sent()) {
+    for (const v1::SequenceSlice& slice : header.slices()) {
+      masks[slice.sequence()].push_back(slice.allowed_tokens());
+    }
+  }
+  ASSERT_THAT(masks, SizeIs(2));
+  for (const auto& [sequence, of_it] : masks) EXPECT_THAT(of_it, ElementsAre("", "\1", "\2"));
+}
+
+TEST_F(EngineTest, ATokenThatAConstraintRefusesFailsItsRequest) {
+  Begin();
+  std::vector<int32_t> accepted;
+  Request request = Prompt({'x'}, 9);
+  request.constraint = std::make_shared<Counting>(&accepted);
+  const auto client = Submit(std::move(request));
+  ReturnAll();
+  EXPECT_THAT(client->ids, ElementsAre('y', 'z'));
+  EXPECT_THAT(client->status, StatusIs(absl::StatusCode::kInternal, HasSubstr("no z")));
   ExpectNothingLeft();
 }
 

@@ -49,6 +49,34 @@ TEST_F(GenerationTest, AnEndTokenIsReportedWithoutText) {
   EXPECT_EQ(finish_.reason(), v1::FINISH_REASON_STOP);
 }
 
+TEST_F(GenerationTest, AnIgnoredEndTokenIsReportedWithoutTextAndEndsNothing) {
+  request_.ignore_eos = true;
+  request_.max_new_tokens = 4;
+  Feed({'a', 257, 'b', 257}, &tokenizer_);
+  EXPECT_EQ(text_ + finish_.text(), "ab");
+  ASSERT_EQ(tokens_.size(), 4);
+  EXPECT_EQ(tokens_[1].token_id(), 257);
+  EXPECT_EQ(finish_.reason(), v1::FINISH_REASON_LENGTH);
+}
+
+TEST_F(GenerationTest, StopStringsEndItWhereEndTokensAreIgnored) {
+  request_.ignore_eos = true;
+  request_.stop = {"bc"};
+  Feed({'a', 257, 'b', 'c', 'd'}, &tokenizer_);
+  EXPECT_EQ(text_ + finish_.text(), "a");
+  EXPECT_EQ(tokens_.size(), 4);
+  EXPECT_EQ(finish_.reason(), v1::FINISH_REASON_STOP);
+}
+
+TEST_F(GenerationTest, StopStringsEndNothingBeforeTheLeastTokens) {
+  request_.stop = {"b"};
+  request_.params.set_min_new_tokens(3);
+  FeedText("abcbd");
+  EXPECT_EQ(text_ + finish_.text(), "abc");
+  EXPECT_EQ(tokens_.size(), 4);
+  EXPECT_EQ(finish_.reason(), v1::FINISH_REASON_STOP);
+}
+
 TEST_F(GenerationTest, EndsAtTheLimit) {
   request_.max_new_tokens = 2;
   FeedText("abc");

@@ -100,6 +100,26 @@ TEST_F(RequestTest, NumbersOfTokensAreChecked) {
   ExpectRefused(request, "min_new_tokens");
 }
 
+TEST_F(RequestTest, BiasesAreCheckedAgainstTheVocabulary) {
+  v1::GenerateRequest request = Ids({1});
+  v1::LogitBias* const bias = request.add_logit_bias();
+  bias->set_token_id(299);
+  bias->set_bias(-100);
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request checked, Check(request));
+  EXPECT_THAT(checked.params.logit_bias(), SizeIs(1));
+  bias->set_token_id(300);
+  ExpectRefused(request, "logit_bias[0].token_id");
+}
+
+// They are masked before min_new_tokens all the same.
+TEST_F(RequestTest, IgnoredEndTokensAreStillKnown) {
+  v1::GenerateRequest request = Ids({1});
+  EXPECT_FALSE(Check(request)->ignore_eos);
+  request.set_ignore_eos(true);
+  EXPECT_TRUE(Check(request)->ignore_eos);
+  EXPECT_THAT(Check(request)->params.end_token_ids(), ElementsAre(2, 7));
+}
+
 TEST_F(RequestTest, StopStringsAreFewAndShort) {
   v1::GenerateRequest request = Ids({1});
   request.add_stop("");

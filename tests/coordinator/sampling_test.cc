@@ -2,6 +2,9 @@
 
 #include <cmath>
 #include <limits>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/status_matchers.h"
 
@@ -83,6 +86,46 @@ TEST(SamplingTest, DoSampleTakesTheModelsNumbers) {
   EXPECT_EQ(params.temperature(), 1);
   EXPECT_EQ(params.top_k(), 50);
   EXPECT_FLOAT_EQ(params.top_p(), 0.9f);
+}
+
+v1::GenerateRequest Biased(const std::vector<std::pair<int32_t, float>>& biases) {
+  v1::GenerateRequest request;
+  for (const auto& [token, bias] : biases) {
+    v1::LogitBias* const added = request.add_logit_bias();
+    added->set_token_id(token);
+    added->set_bias(bias);
+  }
+  return request;
+}
+
+TEST(LogitBiasTest, GoesToTheWorkersByAscendingToken) {
+  v1::SequenceParams params;
+  GANTRY_ASSERT_OK(AddLogitBias(Biased({{99, -100}, {0, 100}, {7, 0.5f}}), 100, &params));
+  ASSERT_EQ(params.logit_bias_size(), 3);
+  EXPECT_EQ(params.logit_bias(0).token_id(), 0);
+  EXPECT_EQ(params.logit_bias(0).bias(), 100);
+  EXPECT_EQ(params.logit_bias(1).token_id(), 7);
+  EXPECT_EQ(params.logit_bias(2).token_id(), 99);
+}
+
+TEST(LogitBiasTest, NamesWhatIsWrong) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<std::pair<int32_t, float>> many;
+  for (int i = 0; i < 1025; ++i) many.push_back({i, 0});
+  const std::pair<std::vector<std::pair<int32_t, float>>, std::string> cases[] = {
+      {{{1, 1}, {100, 1}}, "logit_bias[1].token_id: expected an id from 0 to 99, found 100"},
+      {{{-1, 1}}, "logit_bias[0].token_id"},
+      {{{1, 100.5f}}, "logit_bias[0].bias: expected -100 to 100, found 100.5"},
+      {{{1, nan}}, "logit_bias[0].bias"},
+      {{{1, -std::numeric_limits<float>::infinity()}}, "logit_bias[0].bias"},
+      {{{5, 1}, {6, 1}, {5, 1}}, "found 5 twice"},
+      {many, "at most 1024"},
+  };
+  for (const auto& [biases, expected] : cases) {
+    v1::SequenceParams params;
+    EXPECT_THAT(AddLogitBias(Biased(biases), 100, &params),
+                StatusIs(absl::StatusCode::kInvalidArgument, testing::HasSubstr(expected)));
+  }
 }
 
 TEST(SamplingTest, TheRequestComesFirst) {

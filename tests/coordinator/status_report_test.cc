@@ -54,6 +54,7 @@ class StatusReportTest : public ::testing::Test {
     timing->set_index(0);
     timing->set_steps(7);
     timing->set_step_ms(0.5);
+    timing->set_sent_bytes(4096);
     return MakeStatus(model_, later, report, EngineLoop::Report());
   }
 
@@ -73,6 +74,7 @@ TEST_F(StatusReportTest, PredictedAndMeasuredOfEveryStage) {
   EXPECT_GT(gpu.predicted_ms(), 0);
   EXPECT_DOUBLE_EQ(gpu.predicted_tokens_per_s(), 1e3 / gpu.predicted_ms());
   EXPECT_EQ(gpu.step_ms(), 0.5);
+  EXPECT_EQ(gpu.sent_bytes(), 4096);
   EXPECT_EQ(gpu.tokens_per_s(), 2000);
   const v1::StageStatus& cpu = status.stages(1);
   EXPECT_EQ(cpu.device(), "cpu");

@@ -34,6 +34,23 @@ TEST(StopStringsTest, TheEarliestOfSeveralWins) {
   EXPECT_TRUE(stop.stopped());
 }
 
+TEST(StopStringsTest, WhatEndsTooEarlyIsText) {
+  StopStrings stop({"END", "N"});
+  EXPECT_EQ(stop.Add("END EN", false), "END ");
+  EXPECT_FALSE(stop.stopped());
+  // The "N" that is held back ended too early; "END" ends now.
+  EXPECT_EQ(stop.Add("D", true), "");
+  EXPECT_TRUE(stop.stopped());
+}
+
+TEST(StopStringsTest, WhatEndsTooEarlyIsGivenOutWhenNothingFollows) {
+  StopStrings stop({"END", "N"});
+  EXPECT_EQ(stop.Add("EN", false), "");
+  EXPECT_EQ(stop.Add("x", true), "ENx");
+  EXPECT_EQ(stop.Add("N", true), "");
+  EXPECT_TRUE(stop.stopped());
+}
+
 TEST(StopStringsTest, ARepeatedBeginningIsNotLost) {
   StopStrings stop({"aab"});
   EXPECT_EQ(stop.Add("aa"), "");

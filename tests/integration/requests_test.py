@@ -70,6 +70,33 @@ class RequestsTest(unittest.TestCase):
                 self.assertEqual(cluster.tokens(*sampled, "--seed=8", "--top_k=1")[0], GOLDEN[0]["greedy"][0])
         self.assertEqual(answers, [answers[0]] * 4)
 
+    def test_biases_and_end_tokens_that_are_ignored(self):
+        prompt, greedy = ids(GOLDEN[0]["prompt"]), GOLDEN[0]["greedy"]
+        end = greedy[-1]
+        longer = len(greedy) + 5
+        with Cluster(DEMO, 2) as cluster:
+            self.assertNotEqual(cluster.tokens(prompt, f"--logit_bias={greedy[0]}:-100")[0], greedy[0])
+            lines = cluster.generate_json(prompt, "--logit_bias=9:100,8:-3", "--max_new_tokens=4")
+            self.assertEqual([line["token_id"] for line in lines[:-1]], [9] * 4)
+            # The model's own, in which the token that was forced is unlikely.
+            self.assertLess(lines[0]["logprob"], -1)
+            # By the end token the answer would have ended.
+            self.assertEqual(cluster.tokens(prompt)[-1], end)
+            lines = cluster.generate_json(prompt, "--ignore_eos", f"--max_new_tokens={longer}")
+            self.assertEqual([line["token_id"] for line in lines[: len(greedy)]], greedy)
+            self.assertEqual(len(lines) - 1, longer)
+            self.assertEqual(lines[-1]["finish_reason"], "length")
+            self.assertGreater(lines[-1]["decode_s"], 0)
+            # Before min_new_tokens end tokens are not chosen, ignored or not, and stop strings end nothing.
+            for ignore in ([], ["--ignore_eos"]):
+                tokens = cluster.tokens(prompt, *ignore, f"--min_new_tokens={longer}", f"--max_new_tokens={longer}")
+                self.assertEqual(len(tokens), longer)
+                self.assertNotIn(end, tokens)
+            text = cluster.generate(prompt).stdout.rstrip("\n")
+            stop = f"--stop={text[3:5]}"
+            lines = cluster.generate_json(prompt, stop, f"--min_new_tokens={longer}", f"--max_new_tokens={longer}")
+            self.assertEqual(len(lines) - 1, longer)
+
     def test_stop_strings_end_the_text(self):
         with Cluster(DEMO) as cluster:
             whole = cluster.generate(QUESTION).stdout.rstrip("\n")
@@ -102,6 +129,9 @@ class RequestsTest(unittest.TestCase):
                 ([ids([5] * 1025)], "1024"),
                 ([prompt, "--temperature=nan"], "temperature"),
                 ([prompt, "--temperature=-1"], "temperature"),
+                ([prompt, "--logit_bias=1024:1"], "logit_bias[0].token_id"),
+                ([prompt, "--logit_bias=1:1,9:101"], "logit_bias[1].bias"),
+                ([prompt, "--logit_bias=9:1,9:2"], "9 twice"),
                 ([prompt, "--top_k=-1"], "top_k"),
                 ([prompt, "--top_p=0"], "top_p"),
                 ([prompt, "--top_p=1.5"], "top_p"),

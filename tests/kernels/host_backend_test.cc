@@ -207,6 +207,15 @@ TEST_P(HostBackendTest, SamplesEachRowByItsRequest) {
   requests[0].top_logprobs = 4;
   EXPECT_THAT(backend_->Sample(*logits, 3, requests, &results),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("top_logprobs 4")));
+  requests[0].top_logprobs = 0;
+  const uint8_t mask[] = {0b00000101, 0};
+  requests[0].allowed = absl::MakeConstSpan(mask, 1);
+  GANTRY_ASSERT_OK(backend_->Sample(*logits, 3, requests, &results));
+  EXPECT_EQ(results[0].token.token_id, 2);
+  requests[0].allowed = mask;
+  EXPECT_THAT(
+      backend_->Sample(*logits, 3, requests, &results),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("mask of 2 bytes, expected 1")));
 }
 
 TEST_P(HostBackendTest, UploadAndDownloadTakeOffsets) {

@@ -22,13 +22,15 @@ struct Found {
 };
 
 // What a device would find that can list `most` tokens.
-Found Find(const std::vector<float>& logits, const SampleJob& job,
-           absl::Span<const TokenPenalty> penalties, size_t most) {
+Found Find(const std::vector<float>& logits, const SampleJob& job, const SamplePlan& plan,
+           size_t most) {
   Found found;
   SampleOutcome& outcome = found.outcome;
   std::vector<float> scores = logits;
-  for (const TokenPenalty& penalty : penalties.subspan(job.first_penalty, job.penalties)) {
+  for (const TokenPenalty& penalty :
+       absl::MakeConstSpan(plan.penalties).subspan(job.first_penalty, job.penalties)) {
     float& score = scores[penalty.token];
+    score = std::clamp(score + penalty.bias, -kLargest, kLargest);
     if (penalty.seen) {
       score = score < 0 ? score * job.repetition_penalty : score / job.repetition_penalty;
       score = std::clamp(score, -kLargest, kLargest);
@@ -38,6 +40,10 @@ Found Find(const std::vector<float>& logits, const SampleJob& job,
       score = std::clamp(score, -kLargest, kLargest);
     }
     if (penalty.suppressed) score = kNever;
+  }
+  for (size_t id = 0; job.mask >= 0 && id < scores.size(); ++id) {
+    const uint32_t word = plan.masks[job.mask * MaskWords(scores.size()) + id / 32];
+    if ((word >> id % 32 & 1) == 0) scores[id] = kNever;
   }
   std::vector<int32_t> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
@@ -58,6 +64,7 @@ Found Find(const std::vector<float>& logits, const SampleJob& job,
       found.shortlist.push_back({order[i], scores[order[i]], logits[order[i]]});
     }
     outcome.shortlisted = static_cast<int32_t>(found.shortlist.size());
+    outcome.complete = most >= order.size() || scores[order[most]] == kNever;
   }
   if ((job.wants_total || job.wants_draw) && outcome.best_score != kNever) {
     std::vector<double> weights;
@@ -86,8 +93,8 @@ std::optional<SampleResult> Sample(const std::vector<float>& logits, const Sampl
   const SamplePlan plan = PlanSampling(absl::MakeConstSpan(&request, 1), logits.size());
   EXPECT_LE(plan.shortlist, kMostShortlisted);
   most = std::min<size_t>(most, plan.shortlist);
-  const Found choice = Find(logits, plan.jobs[plan.choice_jobs[0]], plan.penalties, most);
-  const Found top = Find(logits, plan.jobs[plan.top_jobs[0]], plan.penalties, most);
+  const Found choice = Find(logits, plan.jobs[plan.choice_jobs[0]], plan, most);
+  const Found top = Find(logits, plan.jobs[plan.top_jobs[0]], plan, most);
   return FinishSampling(request, logits.size(), choice.View(), top.View());
 }
 
@@ -159,6 +166,39 @@ TEST(SamplingShortlistTest, DoesNotTrustACutWithinRounding) {
   logits.insert(logits.end(), 3000, -1000.0f);
   EXPECT_FALSE(Sample(logits, Drawing(1, 0, 0.5f), 1024).has_value());
   EXPECT_TRUE(Sample(logits, Drawing(1, 0, 0.51f), 1024).has_value());
+}
+
+// Where a grammar leaves few tokens, all of them are listed and the row is not needed.
+TEST(SamplingShortlistTest, DecidesAmongFewAllowedTokens) {
+  const std::vector<float> flat(5000, 1.0f);
+  for (const std::vector<int32_t>& ids : {std::vector<int32_t>{4999}, {0, 31, 32, 4000}}) {
+    const std::vector<uint8_t> mask = MaskOf(ids, 5000);
+    for (const SampleRequest& usual :
+         {SampleRequest{}, Drawing(0.7f, 50, 1), Drawing(0.6f, 0, 0.9f), Drawing(1, 0, 1),
+          Drawing(1, 2, 0.5f)}) {
+      SampleRequest request = usual;
+      request.allowed = mask;
+      const std::optional<SampleResult> result = Sample(flat, request, 1000);
+      ASSERT_TRUE(result.has_value()) << Describe(request);
+      ExpectSameSample(*result, SampleRow(flat, request));
+    }
+  }
+}
+
+TEST(SamplingShortlistTest, MasksOfSeveralRequestsLieSideBySide) {
+  const std::vector<uint8_t> first = MaskOf({0}, 33);
+  const std::vector<uint8_t> second = MaskOf({32}, 33);
+  std::vector<SampleRequest> requests(3);
+  requests[0].allowed = first;
+  requests[2].allowed = second;
+  requests[2].top_logprobs = 1;
+  const SamplePlan plan = PlanSampling(requests, 33);
+  EXPECT_EQ(plan.masks, (std::vector<uint32_t>{1, 0, 0, 1}));
+  ASSERT_EQ(plan.jobs.size(), 4u);
+  EXPECT_EQ(plan.jobs[0].mask, 0);
+  EXPECT_EQ(plan.jobs[1].mask, -1);
+  EXPECT_EQ(plan.jobs[2].mask, 1);
+  EXPECT_EQ(plan.jobs[3].mask, -1) << "alternatives are those of the logits as they came";
 }
 
 TEST(SamplingShortlistTest, ReportsNonFiniteRows) {

@@ -168,6 +168,68 @@ TEST(SamplingTest, SuppressedTokensAreNeverChosen) {
   EXPECT_EQ(Greedy({0, 9, 1, 9}, request), 2);
 }
 
+TEST(SamplingTest, BiasIsAddedToTheLogitBeforePenalties) {
+  const int32_t prompt[] = {1};
+  const TokenBias biases[] = {{1, 2.5f}, {2, -100}, {-1, 5}, {3, 5}};
+  SampleRequest request;
+  request.biases = biases;
+  EXPECT_EQ(Greedy({1, -1, 3}, request), 1);  // 1, 1.5, -97
+  request.prompt = prompt;
+  request.params.repetition_penalty = 2;
+  EXPECT_EQ(Greedy({1, -1, 3}, request), 0);  // 1, 0.75, -97
+}
+
+TEST(SamplingTest, BiasChangesTheChoiceAndNotTheLogprob) {
+  const TokenBias biases[] = {{0, 100}};
+  SampleRequest request;
+  request.biases = biases;
+  request.top_logprobs = 1;
+  const SampleResult result = SampleRow(std::vector<float>{0, std::log(3.0f)}, request);
+  EXPECT_EQ(result.token.token_id, 0);
+  EXPECT_NEAR(result.token.logprob, std::log(0.25), 1e-6);
+  EXPECT_EQ(result.top[0].token_id, 1);
+}
+
+TEST(SamplingTest, BiasThatOverflowsStaysFinite) {
+  const TokenBias biases[] = {{0, 3e38f}, {1, -3e38f}};
+  SampleRequest request = Drawing(1);
+  request.biases = biases;
+  EXPECT_EQ(Ids(Draw({3e38f, -3e38f}, request)), (Expected{0}));
+}
+
+TEST(SamplingTest, OnlyAllowedTokensAreChosen) {
+  // 11 tokens; the bits behind them mean nothing.
+  const std::vector<float> logits = {9, 0, 9, 0, 9, 9, 9, 9, 9, 0, 9};
+  const uint8_t allowed[] = {0b00001010, 0b11111010};
+  SampleRequest request = Drawing(5);
+  request.allowed = allowed;
+  EXPECT_EQ(Ids(Draw(logits, request)), (Expected{1, 3, 9}));
+  request.params.temperature = 0;
+  EXPECT_EQ(Greedy(logits, request), 1);
+}
+
+TEST(SamplingTest, TheMaskBeatsBiasPenaltiesAndFilters) {
+  const int32_t generated[] = {4};
+  const TokenBias biases[] = {{0, 100}, {4, -100}};
+  const uint8_t one[] = {0b00010000};
+  SampleRequest request = Drawing(1);
+  request.biases = biases;
+  request.generated = generated;
+  request.params.frequency_penalty = 2;
+  request.allowed = one;
+  for (int32_t top_k : {0, 1, 3}) {
+    request.params.top_k = top_k;
+    EXPECT_EQ(Ids(Draw({9, 8, 7, 6, -30000}, request, 20)), (Expected{4})) << top_k;
+  }
+}
+
+TEST(SamplingTest, InfiniteLogitsOfForbiddenTokensAreReportedToo) {
+  const uint8_t one[] = {0b00000001};
+  SampleRequest request;
+  request.allowed = one;
+  EXPECT_FALSE(SampleRow(std::vector<float>{0, -kInfinity, 1}, request).finite);
+}
+
 TEST(SamplingTest, EverythingSuppressedStillAnswers) {
   const int32_t banned[] = {0, 1};
   for (float temperature : {0.0f, 1.0f}) {

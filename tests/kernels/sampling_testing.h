@@ -2,6 +2,7 @@
 #define GANTRY_TESTS_KERNELS_SAMPLING_TESTING_H_
 
 #include <cmath>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,12 +18,16 @@ struct OwnedSampleRequest {
   std::vector<int32_t> prompt;
   std::vector<int32_t> generated;
   std::vector<int32_t> suppressed;
+  std::vector<TokenBias> biases;
+  std::vector<uint8_t> allowed;
 
   SampleRequest View() const {
     SampleRequest view = request;
     view.prompt = prompt;
     view.generated = generated;
     view.suppressed = suppressed;
+    view.biases = biases;
+    view.allowed = allowed;
     return view;
   }
 };
@@ -32,6 +37,40 @@ inline int Dice(int sides) {
 }
 inline float Uniform(float least, float most) {
   return std::uniform_real_distribution<float>(least, most)(TestRandom());
+}
+
+// A mask under which only these tokens may be chosen.
+inline std::vector<uint8_t> MaskOf(const std::vector<int32_t>& ids, int vocab) {
+  std::vector<uint8_t> mask(MaskBytes(vocab));
+  for (int32_t id : ids) mask[id / 8] |= 1 << id % 8;
+  return mask;
+}
+
+// One token, a few or most of them; the bits behind the last token mean nothing.
+inline std::vector<uint8_t> RandomMask(int vocab) {
+  std::vector<uint8_t> mask(MaskBytes(vocab));
+  if (Dice(3) == 0) {
+    mask = MaskOf({Dice(vocab)}, vocab);
+  } else {
+    const float share = Dice(2) > 0 ? 0.95f : Uniform(0, 0.01f);
+    for (int id = 0; id < vocab; ++id) {
+      if (Uniform(0, 1) < share) mask[id / 8] |= 1 << id % 8;
+    }
+  }
+  if (vocab % 8 > 0 && Dice(2) > 0) mask.back() |= 0xff << vocab % 8;
+  return mask;
+}
+
+// Each token once, some that are no tokens among them.
+inline std::vector<TokenBias> RandomBiases(int vocab) {
+  std::map<int32_t, float> biases;
+  const int most = Dice(2) > 0 ? 300 : vocab;
+  for (int i = Dice(60); i > 0; --i) {
+    biases[Dice(most + 2) - 1] = Dice(5) > 0 ? Uniform(-8, 8) : Dice(2) > 0 ? 100 : -100;
+  }
+  std::vector<TokenBias> list;
+  for (const auto& [id, bias] : biases) list.push_back({id, bias});
+  return list;
 }
 
 // Any of the parameters, alone and together, and often none.
@@ -56,6 +95,8 @@ inline OwnedSampleRequest RandomSampleRequest(int vocab) {
     const int most = 1 + Dice(300);
     for (int i = Dice(200); i > 0; --i) ids->push_back(Dice(most) - 1);
   }
+  if (Dice(3) == 0) owned.biases = RandomBiases(vocab);
+  if (Dice(3) == 0) owned.allowed = RandomMask(vocab);
   return owned;
 }
 
@@ -75,7 +116,9 @@ inline std::string Describe(const SampleRequest& request) {
   return testing::PrintToString(std::vector<double>{
              params.temperature, double(params.top_k), params.top_p, params.min_p,
              params.repetition_penalty, params.presence_penalty, params.frequency_penalty}) +
-         " position " + std::to_string(request.position) + " seed " + std::to_string(params.seed);
+         " position " + std::to_string(request.position) + " seed " + std::to_string(params.seed) +
+         " biases " + std::to_string(request.biases.size()) +
+         (request.allowed.empty() ? "" : " masked");
 }
 
 // The same tokens; log-probabilities up to the device's sums in single precision.

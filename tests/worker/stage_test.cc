@@ -289,30 +289,90 @@ TEST(StageTest, NonFiniteActivationsFailTheSliceByLayerAndWorker) {
   }
 }
 
+// The token after a prompt, under a mask unless that is empty.
+class FirstToken {
+ public:
+  explicit FirstToken(std::vector<size_t> cuts = {}) : pipeline_(TinyConfig(), {.cuts = cuts}) {}
+  v1::SliceResult Result(const v1::SequenceParams& params, const std::string& mask = "") {
+    v1::SequenceSlice slice = pipeline_.MakeSlice(++last_, {4, 5, 6}, 0, 3, 1, params);
+    slice.set_allowed_tokens(mask);
+    return pipeline_.RunStep({slice}).results(0);
+  }
+  int32_t operator()(const v1::SequenceParams& params, const std::string& mask = "") {
+    const v1::SliceResult result = Result(params, mask);
+    EXPECT_EQ(result.error(), "");
+    return result.tokens_size() == 0 ? -1 : result.tokens(0).token().token_id();
+  }
+  std::string Mask(std::initializer_list<int32_t> ids) const {
+    std::string mask((pipeline_.config().vocab_size + 7) / 8, 0);
+    for (int32_t id : ids) mask[id / 8] |= 1 << id % 8;
+    return mask;
+  }
+
+ private:
+  TestPipeline pipeline_;
+  uint64_t last_ = 0;
+};
+
 TEST(StageTest, EndTokensAreNotChosenTooEarly) {
-  TestPipeline pipeline(TinyConfig(), {});
-  const std::vector<int32_t> prompt = {4, 5, 6};
+  FirstToken first;
   v1::SequenceParams params = GreedyParams(3);
-  const int32_t best = pipeline.RunStep({pipeline.MakeSlice(1, prompt, 0, 3, 1, params)})
-                           .results(0)
-                           .tokens(0)
-                           .token()
-                           .token_id();
+  const int32_t best = first(params);
   params.add_end_token_ids(best);
   params.set_min_new_tokens(1);
-  const int32_t other = pipeline.RunStep({pipeline.MakeSlice(2, prompt, 0, 3, 1, params)})
-                            .results(0)
-                            .tokens(0)
-                            .token()
-                            .token_id();
-  EXPECT_NE(other, best);
+  EXPECT_NE(first(params), best);
   params.set_min_new_tokens(0);
-  EXPECT_EQ(pipeline.RunStep({pipeline.MakeSlice(3, prompt, 0, 3, 1, params)})
-                .results(0)
-                .tokens(0)
-                .token()
-                .token_id(),
-            best);
+  EXPECT_EQ(first(params), best);
+}
+
+TEST(StageTest, OnlyAllowedTokensAreChosen) {
+  FirstToken first({2});
+  v1::SequenceParams params = GreedyParams(3);
+  const int32_t best = first(params);
+  const int32_t other = best == 9 ? 10 : 9;
+  EXPECT_EQ(first(params, first.Mask({other})), other);
+  EXPECT_EQ(first(params, first.Mask({best, other})), best);
+  params.set_temperature(2);
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    params.set_seed(seed);
+    EXPECT_EQ(first(params, first.Mask({other})), other);
+  }
+}
+
+TEST(StageTest, WhatMayOnlyEndEndsBeforeTheLeastTokens) {
+  FirstToken first;
+  v1::SequenceParams params = GreedyParams(3);
+  params.add_end_token_ids(7);
+  params.add_end_token_ids(8);
+  params.set_min_new_tokens(5);
+  EXPECT_EQ(first(params, first.Mask({7})), 7);
+  EXPECT_EQ(first(params, first.Mask({7, 40})), 40);
+}
+
+TEST(StageTest, BiasesChangeWhatIsChosen) {
+  FirstToken first({3});
+  v1::SequenceParams params = GreedyParams(3);
+  const int32_t best = first(params);
+  v1::TokenBias* const bias = params.add_logit_bias();
+  bias->set_token_id(best);
+  bias->set_bias(-100);
+  const int32_t second = first(params);
+  EXPECT_NE(second, best);
+  const int32_t wanted = second == 20 ? 21 : 20;
+  bias->set_token_id(wanted);
+  bias->set_bias(100);
+  EXPECT_EQ(first(params), wanted);
+  EXPECT_EQ(first(params, first.Mask({best})), best) << "the mask comes after the bias";
+}
+
+TEST(StageTest, AMaskWithoutATokenFailsItsSlice) {
+  FirstToken first;
+  EXPECT_THAT(first.Result(GreedyParams(3), first.Mask({})).error(),
+              HasSubstr("allowed_tokens: expected at least one token, found none"));
+  v1::SequenceParams score = GreedyParams(3);
+  score.set_score(true);
+  EXPECT_THAT(first.Result(score, first.Mask({1})).error(),
+              HasSubstr("allowed_tokens: expected none to score"));
 }
 
 TEST(StageTest, PenaltiesKnowThePromptAndWhatWasGenerated) {

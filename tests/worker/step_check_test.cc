@@ -205,6 +205,26 @@ BadSlice BadParam(const std::string& name, std::function<void(v1::SequenceParams
   return {name, [spoil](v1::SequenceSlice* s) { spoil(s->mutable_params()); }, expected};
 }
 
+void AddBias(int32_t token, float bias, v1::SequenceParams* params) {
+  v1::TokenBias* const added = params->add_logit_bias();
+  added->set_token_id(token);
+  added->set_bias(bias);
+}
+
+TEST(CheckSliceTest, TakesMasksAndBiasesOfTheVocabulary) {
+  const StageLimits limits = MakeLimits(StageLimits::Input::kTokenRows);
+  v1::SequenceSlice slice = MakeSlice(1, 3);
+  for (const int32_t id : {0, 7, 99}) AddBias(id, -100, slice.mutable_params());
+  slice.set_allowed_tokens(std::string(13, '\xff'));
+  GANTRY_EXPECT_OK(CheckSlice(slice, limits));
+  for (const int32_t only : {0, 50, 99}) {
+    std::string mask(13, 0);
+    mask[only / 8] = static_cast<char>(1 << only % 8);
+    slice.set_allowed_tokens(mask);
+    GANTRY_EXPECT_OK(CheckSlice(slice, limits));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     A1, BadSlices,
     ::testing::Values(
@@ -261,7 +281,46 @@ INSTANTIATE_TEST_SUITE_P(
             [](auto* p) {
               for (int i = 0; i < 5000; ++i) p->add_end_token_ids(1);
             },
-            "number of end_token_ids")),
+            "number of end_token_ids"),
+        BadParam(
+            "BiasBeyondVocabulary", [](auto* p) { AddBias(100, 1, p); },
+            "logit_bias: token_id: expected a number in [0, 99], found 100"),
+        BadParam(
+            "NegativeBiasToken", [](auto* p) { AddBias(-1, 1, p); }, "logit_bias: token_id"),
+        BadParam(
+            "BigBias", [](auto* p) { AddBias(1, 101, p); }, "logit_bias: bias"),
+        BadParam(
+            "NaNBias", [](auto* p) { AddBias(1, kNaN, p); }, "logit_bias: bias"),
+        BadParam(
+            "BiasTwice",
+            [](auto* p) {
+              AddBias(5, 1, p);
+              AddBias(5, 2, p);
+            },
+            "logit_bias: token_id: expected more than 5, the one before, found 5"),
+        BadParam(
+            "ManyBiases",
+            [](auto* p) {
+              for (int i = 0; i < 1025; ++i) AddBias(i, 1, p);
+            },
+            "number of logit_bias"),
+        BadSlice{"MaskOfAnotherVocabulary",
+                 [](auto* s) { s->set_allowed_tokens(std::string(12, '\xff')); },
+                 "allowed_tokens: bytes of a vocabulary of 100: expected 13, found 12"},
+        BadSlice{"HugeMask", [](auto* s) { s->set_allowed_tokens(std::string(1 << 20, 1)); },
+                 "allowed_tokens"},
+        BadSlice{"EmptyMask", [](auto* s) { s->set_allowed_tokens(std::string(13, 0)); },
+                 "allowed_tokens: expected at least one token"},
+        // 100 tokens fill 12 bytes and half of another.
+        BadSlice{"MaskBehindTheVocabulary",
+                 [](auto* s) { s->set_allowed_tokens(std::string(12, 0) + '\xf0'); },
+                 "allowed_tokens: expected at least one token"},
+        BadSlice{"MaskOfNoRow",
+                 [](auto* s) {
+                   s->set_logit_rows(0);
+                   s->set_allowed_tokens(std::string(13, 1));
+                 },
+                 "allowed_tokens: logit_rows: expected 1"}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

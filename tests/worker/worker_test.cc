@@ -249,6 +249,11 @@ TEST(WorkerTest, PushesActivationsFromWorkerToWorkerAndBack) {
     if (message.progress().stages_size() != 3 || message.progress().steps() < 30) continue;
     EXPECT_EQ(message.progress().epoch(), 2);
     EXPECT_GT(message.progress().stages(0).step_ms(), 0);
+    // Rows of 32 floats; the last stage sends tokens.
+    const uint64_t sent = message.progress().stages(0).sent_bytes();
+    EXPECT_GT(sent, 0);
+    EXPECT_EQ(sent % (10 * 32 * 4), 0);
+    EXPECT_EQ(message.progress().stages(2).sent_bytes(), 0);
     break;
   }
   run.context.TryCancel();

@@ -3,10 +3,12 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/cuda/cuda_sampler.h"
 #include "kernels/cuda/sampling.h"
 #include "kernels/sampling_shortlist.h"
 #include "tests/kernels/cuda/device_testing.h"
 #include "tests/kernels/sampling_testing.h"
+#include "tests/status_matchers.h"
 
 namespace gantry {
 namespace {
@@ -18,7 +20,7 @@ std::vector<std::optional<SampleResult>> Sample(const std::vector<float>& logits
                                                 const std::vector<SampleRequest>& requests) {
   const SamplePlan plan = PlanSampling(requests, vocab);
   const DeviceMemory d_logits = OnDevice(logits), d_jobs = OnDevice(plan.jobs),
-                     d_penalties = OnDevice(plan.penalties),
+                     d_penalties = OnDevice(plan.penalties), d_masks = OnDevice(plan.masks),
                      d_outcomes(plan.jobs.size() * sizeof(SampleOutcome)),
                      d_listed(plan.jobs.size() * plan.shortlist * sizeof(ShortlistToken)),
                      d_workspace(SampleWorkspaceBytes(vocab));
@@ -28,6 +30,7 @@ std::vector<std::optional<SampleResult>> Sample(const std::vector<float>& logits
   sampling.jobs = d_jobs.as<SampleJob>();
   sampling.job_count = plan.jobs.size();
   sampling.penalties = d_penalties.as<TokenPenalty>();
+  sampling.masks = d_masks.as<uint32_t>();
   sampling.shortlist = plan.shortlist;
   sampling.outcomes = d_outcomes.as<SampleOutcome>();
   sampling.listed = d_listed.as<ShortlistToken>();
@@ -56,7 +59,7 @@ absl::Span<const float> RowOf(const std::vector<float>& logits, int vocab, int r
 TEST_F(SamplingKernelsTest, ChoosesAsFromTheWholeRow) {
   int decided = 0;
   int all = 0;
-  for (int vocab : {1, 7, 33, 1000, 5000, 32000, 50257, 128256, 262144}) {
+  for (int vocab : {1, 7, 33, 1000, 5000, 32000, 50257, 128256, 151669, 262144}) {
     // More requests than share the workspace.
     const int rows = vocab <= 5000 ? 150 : 12;
     std::vector<float> logits;
@@ -141,6 +144,67 @@ TEST_F(SamplingKernelsTest, EverythingSuppressedIsTheLowestToken) {
     const auto results = Sample(RandomFloats(kVocab), kVocab, {request});
     ASSERT_TRUE(results[0].has_value());
     EXPECT_EQ(results[0]->token.token_id, 0);
+  }
+}
+
+// Where a grammar leaves few tokens, the row is not needed.
+TEST_F(SamplingKernelsTest, DecidesAmongFewAllowedTokens) {
+  constexpr int kVocab = 50257;
+  std::vector<OwnedSampleRequest> owned;
+  const std::vector<int32_t> ids = {0, 31, 32, 4097, kVocab - 1};
+  for (const std::vector<int32_t>& allowed : {ids, {kVocab - 1}, {0}}) {
+    for (int kind = 0; kind < 5; ++kind) {
+      OwnedSampleRequest& one = owned.emplace_back();
+      SamplingParams& params = one.request.params;
+      params.temperature = kind == 0 ? 0 : 0.8f;
+      params.top_k = kind == 1 ? 50 : 0;
+      params.top_p = kind == 2 ? 0.9f : 1;
+      params.min_p = kind == 3 ? 0.05f : 0;
+      one.request.position = Dice(1000);
+      one.request.top_logprobs = kind;
+      one.allowed = MaskOf(allowed, kVocab);
+      one.biases = {{0, 100}, {31, 3}, {32, 3}, {kVocab - 1, -100}};
+    }
+  }
+  std::vector<float> logits;
+  std::vector<SampleRequest> requests;
+  for (const OwnedSampleRequest& one : owned) {
+    const std::vector<float> row = RandomFloats(kVocab, 2);
+    logits.insert(logits.end(), row.begin(), row.end());
+    requests.push_back(one.View());
+  }
+  const std::vector<std::optional<SampleResult>> results = Sample(logits, kVocab, requests);
+  for (size_t row = 0; row < requests.size(); ++row) {
+    ASSERT_TRUE(results[row].has_value()) << row;
+    ExpectSameSample(*results[row], SampleRow(RowOf(logits, kVocab, row), requests[row]));
+  }
+}
+
+// All of them, by the row where the device's findings do not decide; and again with more and fewer
+// rows, penalties and masks in the buffers that are there.
+TEST_F(SamplingKernelsTest, TheSamplerAgreesWithTheReference) {
+  CudaSampler sampler;
+  for (const int rows : {1, 70, 3, 90}) {
+    const int vocab = 1 + Dice(40000);
+    std::vector<float> logits;
+    std::vector<OwnedSampleRequest> owned;
+    for (int row = 0; row < rows; ++row) {
+      const std::vector<float> one = RandomLogits(vocab);
+      logits.insert(logits.end(), one.begin(), one.end());
+      owned.push_back(RandomSampleRequest(vocab));
+    }
+    std::vector<SampleRequest> requests;
+    for (const OwnedSampleRequest& one : owned) requests.push_back(one.View());
+    const DeviceMemory d_logits = OnDevice(logits);
+    std::vector<SampleResult> results;
+    GANTRY_ASSERT_OK(sampler.Sample(d_logits.as<float>(), vocab, requests, nullptr, &results));
+    ASSERT_EQ(results.size(), requests.size());
+    for (int row = 0; row < rows; ++row) {
+      SCOPED_TRACE(testing::Message()
+                   << Describe(requests[row]) << " of " << vocab << ", row " << row);
+      ExpectSameSample(results[row], SampleRow(RowOf(logits, vocab, row), requests[row]));
+      if (HasFailure()) return;
+    }
   }
 }
 
