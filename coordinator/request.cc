@@ -61,6 +61,24 @@ absl::Status CheckStop(const v1::GenerateRequest& request, const RequestContext&
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<const TokenConstraint>> Constraint(
+    const v1::GenerateRequest& request, const RequestContext& context) {
+  if (request.constraint_case() == v1::GenerateRequest::CONSTRAINT_NOT_SET) return nullptr;
+  // Either would ask for tokens where the grammar has nothing but the end.
+  if (request.min_new_tokens() > 0) {
+    return Invalid("min_new_tokens", "none beside json_schema, regex or json_object",
+                   request.min_new_tokens());
+  }
+  if (request.ignore_eos()) {
+    return absl::InvalidArgumentError(
+        "ignore_eos: expected false beside json_schema, regex or json_object");
+  }
+  if (context.constraints == nullptr) {
+    return absl::FailedPreconditionError("json_schema, regex, json_object: not served");
+  }
+  return context.constraints->Compile(request);
+}
+
 }  // namespace
 
 absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size) {
@@ -137,6 +155,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
                    absl::StrCat("at most max_new_tokens, ", request.max_new_tokens()),
                    request.min_new_tokens());
   }
+  GANTRY_ASSIGN_OR_RETURN(checked.constraint, Constraint(request, context));
   GANTRY_ASSIGN_OR_RETURN(checked.prompt, Prompt(request, context));
   if (checked.prompt.empty()) {
     return absl::InvalidArgumentError("prompt: expected at least one token, found none");

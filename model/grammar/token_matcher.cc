@@ -9,7 +9,7 @@
 namespace gantry {
 namespace {
 
-constexpr size_t kMaxCacheBytes = size_t{32} << 20;
+constexpr size_t kMaxCacheBytes = size_t{16} << 20;
 // Of one mask: some milliseconds. Beyond it only tokens of one byte are looked at, which is enough
 // to go on; grammars that are not made for it stay far below.
 constexpr size_t kMaxMaskWork = 100'000;
