@@ -19,7 +19,7 @@ namespace gantry {
 // - Members come in the order of `properties`, then other required ones, then additional ones;
 //   optional ones may be left out. White space and numbers are as json_syntax.h says.
 // - What is not declared is not written: additional properties come only where
-//   additionalProperties says so or no property is declared, and items behind prefixItems only
+//   additionalProperties says so or there are no `properties`, and items behind prefixItems only
 //   where `items` does or minItems needs them.
 // - oneOf counts as anyOf: more than one alternative may match.
 // - A schema without a type allows what its other keywords are about; one of none, any value.

@@ -129,6 +129,10 @@ int JsonSyntax::OtherName(int from, absl::Span<const absl::string_view> taken) {
   nfa_->SetFreeCharacters(other, kUnlimited);
   nfa_->AddCharacter(other, CharacterSet::All(), CharacterEncoding::kJsonString, other);
   nfa_->AddBytes(other, '"', '"', end);
+  if (taken.empty()) {
+    nfa_->Connect(nfa_->Literal(from, "\""), other);
+    return Colon(end);
+  }
   trie[0].state = nfa_->Literal(from, "\"");
   for (const TrieNode& node : trie) {
     if (!nfa_->status().ok()) break;

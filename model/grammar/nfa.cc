@@ -37,14 +37,18 @@ char ShortEscape(char32_t character) {
 Nfa::Nfa() { states_.emplace_back(); }
 
 int Nfa::AddState() {
-  if (states_.size() >= kMaxNfaStates) {
+  if (!HasRoom(1)) return 0;
+  states_.emplace_back();
+  return static_cast<int>(states_.size()) - 1;
+}
+
+bool Nfa::HasRoom(size_t states) {
+  if (states_.size() + states > kMaxNfaStates) {
     status_ = absl::ResourceExhaustedError(
         absl::StrCat("needs more than ", kMaxNfaStates,
                      " states; make expressions, lengths and numbers of items smaller"));
-    return 0;
   }
-  states_.emplace_back();
-  return static_cast<int>(states_.size()) - 1;
+  return status_.ok();
 }
 
 int Nfa::AddRule() {
@@ -77,10 +81,7 @@ int Nfa::Call(int from, int rule) {
 }
 
 int Nfa::Characters(int from, const CharacterNfa& nfa, CharacterEncoding encoding) {
-  if (states_.size() + nfa.states.size() > kMaxNfaStates) {
-    while (status_.ok()) AddState();
-    return from;
-  }
+  if (!HasRoom(nfa.states.size())) return from;
   const int offset = static_cast<int>(states_.size());
   states_.resize(states_.size() + nfa.states.size());
   for (size_t i = 0; i < nfa.states.size() && status_.ok(); ++i) {

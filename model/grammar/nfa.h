@@ -66,6 +66,8 @@ class Nfa {
   const absl::Status& status() const { return status_; }
 
  private:
+  // False, and status() says so, where so many more states are too many.
+  bool HasRoom(size_t states);
   void AddUtf8(int from, const CharacterSet& set, int to);
   void AddJsonEscapes(int from, const CharacterSet& set, int to);
   void AddAnyUnicodeEscape(int from, int to);

@@ -263,7 +263,7 @@ TEST(JsonSchemaTest, EndsSoonWhateverIsWritten) {
     const absl::Time start = absl::Now();
     const auto grammar = CompileJsonSchema(schema, AllBytes());
     // A tenth of a second without sanitizers on an idle machine.
-    EXPECT_LT(absl::Now() - start, absl::Seconds(3)) << schema.substr(0, 80);
+    EXPECT_LT(absl::Now() - start, absl::Seconds(10)) << schema.substr(0, 80);
     EXPECT_EQ(grammar.ok(), good) << schema.substr(0, 80) << grammar.status();
   }
 }

@@ -113,7 +113,7 @@ TEST(RegexTest, RefusesWhatWouldTakeForEver) {
     const auto grammar = CompileRegex(regex, AllBytes());
     const absl::Duration took = absl::Now() - start;
     // A tenth of a second without sanitizers on an idle machine.
-    EXPECT_LT(took, absl::Seconds(3)) << regex.substr(0, 80);
+    EXPECT_LT(took, absl::Seconds(10)) << regex.substr(0, 80);
     EXPECT_FALSE(grammar.ok()) << regex.substr(0, 80);
   }
 }
