@@ -11,7 +11,7 @@
 #include "client/connection_flags.h"
 #include "client/load.h"
 #include "client/load_report.h"
-#include "client/message_json.h"
+#include "proto/message_json.h"
 
 namespace gantry {
 namespace {

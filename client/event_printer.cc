@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/json.h"
-#include "client/message_json.h"
+#include "proto/message_json.h"
 
 namespace gantry {
 namespace {

@@ -8,8 +8,8 @@
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "client/event_printer.h"
-#include "client/message_json.h"
 #include "client/status_text.h"
+#include "proto/message_json.h"
 
 namespace gantry {
 namespace {

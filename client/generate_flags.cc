@@ -82,6 +82,9 @@ ABSL_FLAG(std::optional<bool>, logprobs, std::nullopt,
           "the field \"logprob\" of --json, where it is on unless --nologprobs.");
 ABSL_FLAG(int32_t, top_logprobs, 0, "Report this many alternatives to each token, 0 to 20.");
 
+ABSL_FLAG(int32_t, priority, 0,
+          "Among this client's requests those of higher priority come first, -10 to 10.");
+
 ABSL_FLAG(bool, json, false, "Print JSON instead of text; one line a token when generating.");
 ABSL_FLAG(absl::Duration, timeout, absl::ZeroDuration(),
           "Give up when the answer is not complete after this time, e.g. 30s; 0s never does.");
@@ -201,6 +204,7 @@ absl::StatusOr<GenerateOptions> GenerateOptionsFromFlags(std::istream& input) {
   options.json_object = absl::GetFlag(FLAGS_json_object);
   options.logprobs = absl::GetFlag(FLAGS_logprobs);
   options.top_logprobs = absl::GetFlag(FLAGS_top_logprobs);
+  options.priority = absl::GetFlag(FLAGS_priority);
   options.json = absl::GetFlag(FLAGS_json);
   const absl::Duration timeout = absl::GetFlag(FLAGS_timeout);
   if (timeout < absl::ZeroDuration()) {

@@ -195,6 +195,7 @@ v1::GenerateRequest MakeGenerateRequest(const GenerateOptions& options) {
   if (options.json_object) request.set_json_object(true);
   request.set_logprobs(options.logprobs.value_or(options.json || options.top_logprobs > 0));
   request.set_top_logprobs(options.top_logprobs);
+  request.set_priority(options.priority);
   return request;
 }
 

@@ -40,6 +40,7 @@ struct GenerateOptions {
   bool json_object = false;
   std::optional<bool> logprobs = std::nullopt;  // unless set: when the output is JSON
   int32_t top_logprobs = 0;
+  int32_t priority = 0;
 
   bool json = false;
   absl::Duration timeout = absl::InfiniteDuration();

@@ -11,7 +11,11 @@ set(GANTRY_GPU_WORKERS "" CACHE INTERNAL "Architectures that GPU workers are bui
 if(CMAKE_CUDA_COMPILER)
   set(GANTRY_GPU_WORKERS "${CMAKE_CUDA_ARCHITECTURES}" CACHE INTERNAL "")
 endif()
-set(files LICENSE README.md SECURITY.md deploy/demo/model deploy/make_certs.sh)
+set(files LICENSE README.md SECURITY.md deploy/demo/model deploy/grafana deploy/make_certs.sh
+  deploy/prometheus)
+# Of the modules of the page, which are in the coordinator.
+file(GLOB licences RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS coordinator/page/vendor/*/LICENSE)
+list(APPEND files ${licences})
 if(GANTRY_TESTS)
   list(APPEND targets golden_client)
   if(CMAKE_CUDA_COMPILER)

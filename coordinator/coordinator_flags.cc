@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "coordinator/http/http_flags.h"
 #include "plan/serving_flags.h"
 
 ABSL_FLAG(std::string, model, "", "Model: a folder, or a name in the local Hugging Face cache.");
@@ -40,8 +41,12 @@ ABSL_FLAG(int64_t, batch, 8,
 ABSL_FLAG(int64_t, block_size, 16, "Tokens in a block of keys and values.");
 ABSL_FLAG(int64_t, max_step_tokens, 512,
           "Tokens a step may have. Longer prompts are computed in chunks.");
+ABSL_FLAG(double, max_decode_slowdown, 1.6,
+          "Where answers are being generated, as many tokens of prompts are computed in a step as "
+          "make it take at most so many times as long.");
 ABSL_FLAG(int64_t, max_sequences, 256, "Requests that run at once.");
-ABSL_FLAG(int64_t, max_queue, 256, "Requests that wait; more are refused.");
+ABSL_FLAG(int64_t, max_queue, 256,
+          "Requests that wait; more are refused, first those of the client that has the most.");
 ABSL_FLAG(int64_t, max_steps_in_flight, 0,
           "Steps on their way at once; 0: one more than there are stages.");
 ABSL_FLAG(absl::Duration, lease, absl::Seconds(5),
@@ -106,6 +111,10 @@ absl::Status CheckOptions(const CoordinatorOptions& options) {
   GANTRY_RETURN_IF_ERROR(CheckFlagRange("max_queue", options.max_queue, 1, 1 << 20));
   GANTRY_RETURN_IF_ERROR(
       CheckFlagRange("max_steps_in_flight", options.max_steps_in_flight, 0, 4096));
+  if (!(options.max_decode_slowdown >= 1.01 && options.max_decode_slowdown <= 1000)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--max_decode_slowdown: expected 1.01 to 1000, found ", options.max_decode_slowdown));
+  }
   GANTRY_RETURN_IF_ERROR(CheckTime("lease", options.lease, absl::Milliseconds(100)));
   GANTRY_RETURN_IF_ERROR(CheckTime("load_timeout", options.load_timeout, absl::Seconds(1)));
   GANTRY_RETURN_IF_ERROR(CheckTime("step_timeout", options.step_timeout, absl::Milliseconds(100)));
@@ -131,12 +140,15 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
   options.max_sequences = absl::GetFlag(FLAGS_max_sequences);
   options.max_queue = absl::GetFlag(FLAGS_max_queue);
   options.max_steps_in_flight = absl::GetFlag(FLAGS_max_steps_in_flight);
+  options.max_decode_slowdown = absl::GetFlag(FLAGS_max_decode_slowdown);
   options.lease = absl::GetFlag(FLAGS_lease);
   options.load_timeout = absl::GetFlag(FLAGS_load_timeout);
   options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
   options.drain = absl::GetFlag(FLAGS_drain);
   options.tls = {absl::GetFlag(FLAGS_tls_cert), absl::GetFlag(FLAGS_tls_key),
                  absl::GetFlag(FLAGS_tls_ca), absl::GetFlag(FLAGS_insecure_allow_remote)};
+
+  GANTRY_ASSIGN_OR_RETURN(options.http, HttpOptionsFromFlags());
 
   const std::string load_format = absl::GetFlag(FLAGS_load_format);
   if (load_format != "auto" && load_format != "dummy") {

@@ -4,11 +4,16 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "proto/retry_info.h"
 
 namespace gantry {
 namespace {
 
 constexpr double kSpeedSmoothing = 0.2;
+constexpr double kFinishSmoothing = 0.1;
+// What a client is told to wait before it asks again.
+constexpr absl::Duration kMinRetryDelay = absl::Milliseconds(100);
+constexpr absl::Duration kMaxRetryDelay = absl::Minutes(1);
 
 }  // namespace
 
@@ -18,6 +23,7 @@ Engine::Engine(const EngineOptions& options, const ModelConfig* config, const To
       config_(config),
       tokenizer_(tokenizer),
       clock_(clock),
+      chunk_(options.max_decode_slowdown, options.max_step_tokens),
       observer_(options.observer == nullptr ? &nobody_ : options.observer),
       refusal_(absl::UnavailableError("no placement is in force yet")) {}
 
@@ -44,9 +50,8 @@ void Engine::EndEpoch(const absl::Status& why) {
 void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> sink,
                     absl::Duration deadline) {
   absl::Status refused = refusal_;
-  if (refused.ok() && waiting_.size() >= options_.max_queue) {
-    refused = absl::ResourceExhaustedError(
-        absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
+  if (refused.ok() && waiting_.size() >= options_.max_queue && !MakeRoomInQueue(request.client)) {
+    refused = QueueIsFull();
   }
   if (!refused.ok()) {
     counters_.set_requests_rejected(counters_.requests_rejected() + 1);
@@ -56,6 +61,8 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
   auto sequence = std::make_unique<Sequence>(id, std::move(request), std::move(sink), deadline,
                                              config_, tokenizer_);
   sequence->arrived = clock_->Now();
+  sequence->arrived_step = counters_.steps();
+  sequence->client = clients_.Enter(sequence->request.client);
   Sequence* const added = sequence.get();
   sequences_.emplace(id, std::move(sequence));
   waiting_.push_back(added);
@@ -64,6 +71,29 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     finish.set_reason(v1::FINISH_REASON_LENGTH);
     Finish(added, std::move(finish));
   }
+}
+
+absl::Status Engine::QueueIsFull() const {
+  absl::Status status = absl::ResourceExhaustedError(
+      absl::StrCat("the queue is full: ", waiting_.size(), " requests wait; try again later"));
+  SetRetryDelay(std::clamp(finish_interval_, kMinRetryDelay, kMaxRetryDelay), &status);
+  return status;
+}
+
+bool Engine::MakeRoomInQueue(const std::string& client) {
+  std::map<absl::string_view, int64_t> counts;
+  for (const Sequence* sequence : waiting_) ++counts[sequence->request.client];
+  const auto most =
+      std::max_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (most == counts.end() || most->second <= counts[client] + 1) return false;
+  for (auto last = waiting_.rbegin(); last != waiting_.rend(); ++last) {
+    // What it was given already is worth more than a place in the queue.
+    if ((*last)->request.client != most->first || (*last)->resumes) continue;
+    Fail(*last, QueueIsFull());
+    return true;
+  }
+  return false;
 }
 
 void Engine::Cancel(uint64_t id, const absl::Status& why) {
@@ -79,6 +109,7 @@ void Engine::OnResult(const v1::StepHeader& result) {
   }
   // Steps run in order: those before this one have ended too.
   while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
+    if (in_flight_.front().number == result.step()) Measure(in_flight_.front());
     observer_->OnStepDone(clock_->Now() - in_flight_.front().sent);
     in_flight_.pop_front();
   }
@@ -88,6 +119,16 @@ void Engine::OnResult(const v1::StepHeader& result) {
     if (found != by_number_.end()) Fail(found->second, absl::InternalError(slice.error()));
   }
   for (const v1::SliceResult& slice : result.results()) ReadResult(slice);
+}
+
+void Engine::Measure(const Step& step) {
+  if (step.decodes == 0 || step.others_prompts) return;
+  const absl::Duration time = clock_->Now() - step.sent;
+  if (step.prompt_tokens == 0) {
+    chunk_.OnDecodes(time, step.decodes);
+  } else {
+    chunk_.OnMixed(time, step.decodes, step.prompt_tokens);
+  }
 }
 
 void Engine::ReadResult(const v1::SliceResult& result) {
@@ -146,6 +187,7 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
 }
 
 void Engine::Finish(Sequence* sequence, v1::Finish finish) {
+  const absl::Duration now = clock_->Now();
   const int64_t tokens = sequence->generation.tokens();
   finish.set_prompt_tokens(sequence->request.prompt.size());
   finish.set_completion_tokens(tokens);
@@ -167,6 +209,10 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     }
   }
   counters_.set_requests_finished(counters_.requests_finished() + 1);
+  if (last_finish_ != absl::InfiniteDuration()) {
+    finish_interval_ += kFinishSmoothing * (now - last_finish_ - finish_interval_);
+  }
+  last_finish_ = now;
   observer_->OnFinish(finish);
   const std::shared_ptr<RequestSink> sink = sequence->sink;
   Remove(sequence);
@@ -189,6 +235,7 @@ void Engine::Remove(Sequence* sequence) {
   Release(sequence);
   std::erase(running_, sequence);
   std::erase(waiting_, sequence);
+  clients_.Leave(sequence->client);
   sequences_.erase(sequence->request_id);
 }
 
@@ -204,6 +251,7 @@ void Engine::Release(Sequence* sequence) {
 void Engine::Restart(Sequence* sequence) {
   Release(sequence);
   std::erase(running_, sequence);
+  sequence->resumes = true;
   waiting_.push_front(sequence);
 }
 
@@ -219,94 +267,8 @@ void Engine::Pump() {
   }
   if (!released_.empty()) {
     v1::StepHeader header;
-    Send(&header, /*decodes=*/false);
+    Send(&header, Step());
   }
-}
-
-bool Engine::SendStep() {
-  const SchedulerState state = Snapshot();
-  const StepPlan plan = PlanStep(state);
-  // Indices of the plan are those of the snapshot.
-  std::vector<Sequence*> planned = running_;
-  planned.insert(planned.end(), waiting_.begin(), waiting_.begin() + plan.admitted);
-  for (int i : plan.preempted) Restart(planned[i]);
-  for (int i = 0; i < plan.admitted; ++i) {
-    Sequence* const sequence = waiting_.front();
-    waiting_.pop_front();
-    running_.push_back(sequence);
-    sequence->number = ++last_number_;
-    by_number_.emplace(sequence->number, sequence);
-    if (sequence->started == absl::InfiniteDuration()) {
-      sequence->started = clock_->Now();
-      counters_.set_prompt_tokens(counters_.prompt_tokens() + sequence->request.prompt.size());
-    }
-  }
-  if (plan.slices.empty()) return false;
-  v1::StepHeader header;
-  for (const PlannedSlice& slice : plan.slices) {
-    FillSlice(slice, planned[slice.sequence], header.add_slices());
-  }
-  Send(&header, plan.decodes);
-  return true;
-}
-
-SchedulerState Engine::Snapshot() const {
-  SchedulerState state;
-  for (const Sequence* sequence : running_) state.running.push_back(sequence->View());
-  // A step has no more slices than tokens.
-  for (const Sequence* sequence : waiting_) {
-    if (state.waiting.size() == options_.max_step_tokens) break;
-    state.waiting.push_back(sequence->View());
-  }
-  state.free_blocks = blocks_->free();
-  state.block_size = options_.block_size;
-  state.max_step_tokens = options_.max_step_tokens;
-  state.max_step_rows = options_.max_step_rows;
-  state.max_running = options_.max_sequences;
-  state.stages = epoch_->stages;
-  state.steps_in_flight = in_flight_.size();
-  state.max_steps_in_flight =
-      options_.max_steps_in_flight > 0 ? options_.max_steps_in_flight : epoch_->stages + 1;
-  for (const Step& step : in_flight_) state.decode_steps_in_flight += step.decodes;
-  return state;
-}
-
-void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice) {
-  const size_t held = sequence->blocks.size();
-  blocks_->Allocate(planned.new_blocks, &sequence->blocks);
-  for (size_t i = held; i < sequence->blocks.size(); ++i) {
-    slice->add_new_blocks(sequence->blocks[i]);
-  }
-  const auto first = sequence->tokens.begin() + planned.start;
-  slice->mutable_token_ids()->Add(first, first + planned.count);
-  slice->set_sequence(sequence->number);
-  slice->set_start(planned.start);
-  slice->set_logit_rows(planned.logit_rows);
-  slice->set_rope_length(sequence->rope.At(planned.start).rope_length);
-  if (planned.start == 0) *slice->mutable_params() = sequence->request.params;
-  if (planned.logit_rows > 0 && sequence->constraint != nullptr) {
-    sequence->constraint->Allowed(slice->mutable_allowed_tokens());
-  }
-  const size_t end = planned.start + planned.count;
-  slice->set_following_token(sequence->request.params.score() && end < sequence->tokens.size()
-                                 ? sequence->tokens[end]
-                                 : -1);
-  sequence->scheduled = end;
-  sequence->last_step = last_step_ + 1;
-}
-
-void Engine::Send(v1::StepHeader* header, bool decodes) {
-  header->set_epoch(epoch_->number);
-  header->set_step(++last_step_);
-  header->mutable_released()->Add(released_.begin(), released_.end());
-  released_.clear();
-  in_flight_.push_back({last_step_, clock_->Now(), decodes});
-  counters_.set_steps(counters_.steps() + 1);
-  int64_t tokens = 0;
-  for (const v1::SequenceSlice& slice : header->slices()) tokens += slice.token_ids_size();
-  observer_->OnStepSent(tokens);
-  // A broken link ends the epoch from outside, and with it every sequence.
-  epoch_->sink->Send(*header);
 }
 
 absl::Duration Engine::NextDeadline() const {

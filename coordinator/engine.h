@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -13,6 +14,8 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "coordinator/blocks.h"
+#include "coordinator/chunk_control.h"
+#include "coordinator/client_shares.h"
 #include "coordinator/engine_observer.h"
 #include "coordinator/request.h"
 #include "coordinator/scheduler.h"
@@ -36,8 +39,10 @@ struct EngineOptions {
   int block_size = 16;
   int max_step_tokens = 512;
   int max_step_rows = 256;
-  int max_sequences = 256;             // that run
-  int max_queue = 256;                 // that wait
+  int max_sequences = 256;  // that run
+  int max_queue = 256;      // that wait
+  // Prompts may make a step that continues sequences take so many times as long; above 1.
+  double max_decode_slowdown = 1.6;
   int max_steps_in_flight = 0;         // 0: one more than there are stages
   EngineObserver* observer = nullptr;  // may be null; outlives the engine
 };
@@ -65,8 +70,10 @@ class Engine {
   // New requests fail with `why` from now on; those that are here go on.
   void RefuseNew(const absl::Status& why) { refusal_ = why; }
 
-  // `id` is new. A request that is not taken gets OnError at once: RESOURCE_EXHAUSTED when the
-  // queue is full, UNAVAILABLE without an epoch.
+  // `id` is new. A request that is not taken gets OnError at once: RESOURCE_EXHAUSTED, with the
+  // time after which to try again, when the queue is full, UNAVAILABLE without an epoch. A full
+  // queue makes room for a client at the cost of the one that has the most requests in it, so that
+  // none shuts out the others.
   void Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> sink,
               absl::Duration deadline);
   // Ends the request with `why`; nothing when it has ended.
@@ -87,12 +94,18 @@ class Engine {
   struct Step {
     uint64_t number = 0;
     absl::Duration sent;
-    bool decodes = false;
+    int64_t decodes = 0;          // sequences that it continues
+    int64_t prompt_tokens = 0;    // all other tokens
+    bool others_prompts = false;  // steps in flight with it had more of them
   };
 
-  SchedulerState Snapshot() const;
+  absl::Status QueueIsFull() const;
+  bool MakeRoomInQueue(const std::string& client);
+  void Measure(const Step& step);
+  SchedulerState Snapshot();
   bool SendStep();
-  void Send(v1::StepHeader* header, bool decodes);
+  void Start(Sequence* sequence);
+  void Send(v1::StepHeader* header, Step step);
   void FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice);
   void ReadResult(const v1::SliceResult& result);
   void Score(const v1::SliceResult& result, Sequence* sequence);
@@ -107,6 +120,8 @@ class Engine {
   const ModelConfig* const config_;
   const Tokenizer* const tokenizer_;
   const Clock* const clock_;
+  ClientShares clients_;
+  ChunkControl chunk_;
   EngineObserver nobody_;
   EngineObserver* const observer_;
 
@@ -124,6 +139,8 @@ class Engine {
   std::vector<uint64_t> released_;  // that the stages have not been told of
 
   v1::Counters counters_;
+  absl::Duration last_finish_ = absl::InfiniteDuration();
+  absl::Duration finish_interval_ = absl::Seconds(1);  // smoothed
 };
 
 }  // namespace gantry

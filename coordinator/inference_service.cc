@@ -57,6 +57,7 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
   absl::StatusOr<Request> checked =
       caller.ok() ? CheckGenerate(*request, request_context_, RandomSeed()) : caller;
   if (checked.ok()) {
+    checked->client = credentials_->CallerName(*context);
     call->Start(*std::move(checked), Deadline(*context));
   } else {
     call->OnError(checked.status());
@@ -71,6 +72,7 @@ grpc::ServerUnaryReactor* InferenceService::Score(grpc::CallbackServerContext* c
   const absl::Status caller = CheckCaller(*context);
   absl::StatusOr<Request> checked = caller.ok() ? CheckScore(*request, request_context_) : caller;
   if (checked.ok()) {
+    checked->client = credentials_->CallerName(*context);
     call->Start(*std::move(checked), Deadline(*context));
   } else {
     call->OnError(checked.status());

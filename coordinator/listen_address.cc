@@ -27,6 +27,12 @@ std::string HostOfAddress(absl::string_view address) {
   return std::string(address.substr(0, address.rfind(':')));
 }
 
+bool IsHostPort(absl::string_view address) {
+  int port;
+  return !HostOfAddress(address).empty() && absl::SimpleAtoi(PortOf(address), &port) && port >= 0 &&
+         port <= 65535;
+}
+
 absl::Status CheckListenAddress(absl::string_view listen, absl::string_view advertise) {
   if (absl::ConsumePrefix(&listen, "unix:")) {
     if (!listen.empty() && listen.size() <= kMaxSocketPath) return absl::OkStatus();
@@ -34,12 +40,11 @@ absl::Status CheckListenAddress(absl::string_view listen, absl::string_view adve
                                                    kMaxSocketPath, " bytes after unix:, found ",
                                                    listen.size()));
   }
-  int port;
-  const std::string host = HostOfAddress(listen);
-  if (host.empty() || !absl::SimpleAtoi(PortOf(listen), &port) || port < 0 || port > 65535) {
+  if (!IsHostPort(listen)) {
     return absl::InvalidArgumentError(
         absl::StrCat("--listen: expected HOST:PORT or unix:PATH, found \"", listen, "\""));
   }
+  const std::string host = HostOfAddress(listen);
   if (advertise.empty() && (host == "0.0.0.0" || host == "[::]" || host == "*")) {
     return absl::InvalidArgumentError(
         absl::StrCat("--listen=", listen,

@@ -71,6 +71,9 @@ int Run(const CoordinatorOptions& options) {
     return Fail(usage ? kExitUsage : kExitFailed, server.status());
   }
   LogInfo(absl::StrCat("listening on ", (*server)->address()));
+  if (const std::string http = (*server)->http_address(); !http.empty()) {
+    LogInfo(absl::StrCat("HTTP at http://", http));
+  }
   const int exit_code = exit_request->Wait();
   (*server)->Stop([exit_code] { return exit_code != kExitDone; });
   return exit_code;
@@ -82,9 +85,12 @@ int Run(const CoordinatorOptions& options) {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments = gantry::ParseFlags(
       argc, argv,
-      "coordinator --model DIR_or_NAME [--listen HOST:PORT] [--min_workers N]\n\n"
-      "Waits for workers, places the model on them and serves it over gRPC.",
-      {"coordinator/coordinator_flags.cc", "plan/serving_flags.cc"});
+      "coordinator --model DIR_or_NAME [--listen HOST:PORT] [--http HOST:PORT] [--min_workers "
+      "N]\n\n"
+      "Waits for workers, places the model on them and serves it over gRPC, and with --http as "
+      "OpenAI's API.",
+      {"coordinator/coordinator_flags.cc", "coordinator/http/http_flags.cc",
+       "plan/serving_flags.cc"});
   if (!arguments.empty()) {
     gantry::UsageError(absl::StrCat("unexpected argument \"", arguments[0], "\""));
   }

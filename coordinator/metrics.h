@@ -15,6 +15,8 @@
 
 namespace gantry {
 
+inline constexpr char kMetricsContentType[] = "text/plain; version=0.0.4; charset=utf-8";
+
 // The coordinator's metrics in Prometheus' text format. What vLLM has too has its name after
 // "gantry_", its label model_name and its buckets (vllm/v1/metrics), so that a dashboard moves by
 // one substitution. What can be read off a status is made from one (status_metrics.h); this
@@ -31,7 +33,6 @@ class Metrics : public EngineObserver {
   void OnStepSent(int64_t tokens) override;
   void OnStepDone(absl::Duration since_sent) override;
 
-  // For "Content-Type: text/plain; version=0.0.4".
   std::string Text(const v1::GetStatusResponse& status) const;
 
  private:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "coordinator/http/http_options.h"
 #include "plan/optimal.h"
 #include "plan/serving_request.h"
 #include "proto/credentials.h"
@@ -30,16 +31,19 @@ struct CoordinatorOptions {
   uint64_t dummy_seed = 0;
   int64_t context = 0;  // tokens a sequence may have; 0: what the model allows, at most 4096
   int64_t batch = 8;    // sequences of full context that keys and values are kept for, if they fit
-  int64_t block_size = 16;                  // tokens a block
-  int64_t max_step_tokens = 512;            // tokens a step
-  int64_t max_sequences = 256;              // that run at once
-  int64_t max_queue = 256;                  // that wait
-  int64_t max_steps_in_flight = 0;          // 0: one more than there are stages
+  int64_t block_size = 16;          // tokens a block
+  int64_t max_step_tokens = 512;    // tokens a step
+  int64_t max_sequences = 256;      // that run at once
+  int64_t max_queue = 256;          // that wait
+  int64_t max_steps_in_flight = 0;  // 0: one more than there are stages
+  // Prompts may make a step that also continues answers take so many times as long.
+  double max_decode_slowdown = 1.6;
   absl::Duration lease = absl::Seconds(5);  // without progress of a worker before it counts as lost
   absl::Duration load_timeout = absl::Hours(1);
   absl::Duration step_timeout = absl::Seconds(60);  // before a step that is not back ends the epoch
   absl::Duration drain = absl::Seconds(10);         // for running requests when told to stop
   TlsOptions tls;
+  HttpOptions http;
 };
 
 // A step reads at most this many rows of logits.

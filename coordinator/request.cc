@@ -79,6 +79,39 @@ absl::StatusOr<std::shared_ptr<const TokenConstraint>> Constraint(
   return context.constraints->Compile(request);
 }
 
+absl::StatusOr<Json> ParseList(absl::string_view text, absl::string_view field) {
+  absl::StatusOr<Json> json = ParseJson(text, field, {kMaxToolBytes, kMaxToolDepth});
+  if (!json.ok()) return Annotate(json.status(), field);
+  if (!json->is_array()) return Invalid(field, "a list", json->type_name());
+  return json;
+}
+
+absl::StatusOr<ChatMessage> CheckMessage(const v1::ChatMessage& message,
+                                         const ChatTemplate& chat_template) {
+  if (message.role().empty() || message.role().size() > kMaxRoleBytes) {
+    return Invalid("chat.messages.role",
+                   absl::StrCat("1 to ", kMaxRoleBytes, " bytes, such as \"user\""),
+                   absl::StrCat(message.role().size(), " bytes"));
+  }
+  for (const std::string* text :
+       {&message.role(), &message.content(), &message.name(), &message.tool_call_id()}) {
+    if (!IsValidUtf8(*text)) return absl::InvalidArgumentError("chat.messages: expected UTF-8");
+  }
+  // A template that knows no tools would silently leave out what they said.
+  const bool tools = message.role() == "tool" || !message.tool_calls_json().empty();
+  if (tools && !chat_template.Mentions("tool")) {
+    return absl::InvalidArgumentError(
+        "chat.messages: expected no calls of tools and none of their results, since the model's "
+        "chat template has no use for them");
+  }
+  ChatMessage checked{message.role(), message.content(), message.name(), message.tool_call_id()};
+  if (!message.tool_calls_json().empty()) {
+    GANTRY_ASSIGN_OR_RETURN(checked.tool_calls,
+                            ParseList(message.tool_calls_json(), "chat.messages.tool_calls"));
+  }
+  return checked;
+}
+
 }  // namespace
 
 absl::Status CheckTokenIds(absl::Span<const int32_t> ids, int64_t vocab_size) {
@@ -102,17 +135,18 @@ absl::StatusOr<MarkedText> RenderChat(const v1::Chat& chat, const RequestContext
   }
   std::vector<ChatMessage> messages;
   for (const v1::ChatMessage& message : chat.messages()) {
-    if (message.role().empty() || message.role().size() > kMaxRoleBytes) {
-      return Invalid("chat.messages.role",
-                     absl::StrCat("1 to ", kMaxRoleBytes, " bytes, such as \"user\""),
-                     absl::StrCat(message.role().size(), " bytes"));
-    }
-    if (!IsValidUtf8(message.role()) || !IsValidUtf8(message.content())) {
-      return absl::InvalidArgumentError("chat.messages: expected UTF-8");
-    }
-    messages.push_back({message.role(), message.content()});
+    GANTRY_ASSIGN_OR_RETURN(ChatMessage checked, CheckMessage(message, *context.chat_template));
+    messages.push_back(std::move(checked));
   }
-  absl::StatusOr<MarkedText> text = context.chat_template->Render(messages, {});
+  ChatTemplate::Options options;
+  if (!chat.tools_json().empty()) {
+    if (!context.chat_template->Mentions("tools")) {
+      return absl::InvalidArgumentError(
+          "tools: expected none, since the model's chat template has no use for them");
+    }
+    GANTRY_ASSIGN_OR_RETURN(options.tools, ParseList(chat.tools_json(), "tools"));
+  }
+  absl::StatusOr<MarkedText> text = context.chat_template->Render(messages, options);
   if (!text.ok()) return Annotate(text.status(), "chat");
   return text;
 }
@@ -144,6 +178,10 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   GANTRY_RETURN_IF_ERROR(AddLogitBias(request, context.vocab_size, &checked.params));
   GANTRY_RETURN_IF_ERROR(CheckTopLogprobs(request.top_logprobs()));
   GANTRY_RETURN_IF_ERROR(CheckStop(request, context));
+  if (request.priority() < -kMaxPriority || request.priority() > kMaxPriority) {
+    return Invalid("priority", absl::StrCat(-kMaxPriority, " to ", kMaxPriority),
+                   request.priority());
+  }
   if (request.has_max_new_tokens() && request.max_new_tokens() < 0) {
     return Invalid("max_new_tokens", "0 or more", request.max_new_tokens());
   }
@@ -174,6 +212,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   checked.params.set_top_logprobs(request.top_logprobs());
   for (int32_t id : context.generation.eos_token_ids) checked.params.add_end_token_ids(id);
   checked.ignore_eos = request.ignore_eos();
+  checked.priority = request.priority();
   checked.stop.assign(request.stop().begin(), request.stop().end());
   checked.logprobs = request.logprobs() || request.top_logprobs() > 0;
   return checked;

@@ -29,6 +29,8 @@ struct RequestContext {
 
 // A request that was checked: nothing of it can surprise what comes after the door.
 struct Request {
+  std::string client;           // whose it is; empty: nobody's. Clients have equal shares.
+  int priority = 0;             // among the client's own, -10 to 10, higher first
   std::vector<int32_t> prompt;  // never empty, all within the vocabulary
   v1::SequenceParams params;
   int64_t max_new_tokens = 0;     // at most what the context leaves room for
@@ -39,11 +41,14 @@ struct Request {
   std::shared_ptr<const TokenConstraint> constraint;
 };
 
+inline constexpr int kMaxPriority = 10;
 inline constexpr int kMaxStopStrings = 16;
 inline constexpr int kMaxStopBytes = 1024;
 inline constexpr int kMaxTopLogprobs = 20;
 inline constexpr int kMaxChatMessages = 4096;
 inline constexpr int kMaxRoleBytes = 64;
+inline constexpr int kMaxToolBytes = 1 << 20;  // of the JSON of tools, or of one message's calls
+inline constexpr int kMaxToolDepth = 32;
 
 // INVALID_ARGUMENT "FIELD: expected ..., found ..." for what is malformed or out of range,
 // FAILED_PRECONDITION for text, chat or a constraint without a tokenizer, or chat without a

@@ -1,6 +1,7 @@
 #include "coordinator/scheduler.h"
 
 #include <algorithm>
+#include <deque>
 
 #include "coordinator/blocks.h"
 
@@ -11,10 +12,19 @@ bool Continues(const SequenceView& sequence) {
   return !sequence.score && sequence.scheduled > 0 && sequence.length - sequence.scheduled == 1;
 }
 
+bool AwaitsResult(const SequenceView& sequence) {
+  return !sequence.score && sequence.scheduled == sequence.length;
+}
+
+int64_t EffectivePriority(const SequenceView& sequence) {
+  return sequence.priority + sequence.waited_steps / kStepsPerPriority;
+}
+
 class Planner {
  public:
   explicit Planner(const SchedulerState& state)
       : state_(state),
+        served_(state.clients),
         tokens_(state.max_step_tokens),
         rows_(state.max_step_rows),
         free_blocks_(state.free_blocks),
@@ -22,27 +32,31 @@ class Planner {
 
   StepPlan Plan() {
     if (state_.steps_in_flight >= state_.max_steps_in_flight) return {};
-    if (state_.decode_steps_in_flight < state_.stages) PlanDecodes();
-    for (int i = 0; i < state_.running.size(); ++i) {
-      if (!taken_[i] && !Continues(state_.running[i])) PlanChunk(i, state_.running[i], 0);
+    for (const SequenceView& sequence : state_.running) {
+      decoding_ += Continues(sequence) || AwaitsResult(sequence);
     }
-    if (plan_.preempted.empty()) Admit();
+    if (state_.decode_steps_in_flight < state_.stages) PlanDecodes();
+    // Where those that continue wait for blocks, prompts that hold some must get on.
+    if (decoding_ > 0 && (plan_.decodes || state_.steps_in_flight > 0)) {
+      // Every stage has work already, and a sequence would wait behind these prompts.
+      if (!plan_.decodes && state_.steps_in_flight >= state_.stages) return std::move(plan_);
+      tokens_ = std::min(tokens_, state_.max_prompt_tokens_beside_decode);
+    }
+    PlanPrompts();
     return std::move(plan_);
   }
 
  private:
   void PlanDecodes() {
     std::vector<int> ready;
-    int64_t decoding = 0;
     for (int i = 0; i < state_.running.size(); ++i) {
-      const SequenceView& sequence = state_.running[i];
-      if (Continues(sequence)) ready.push_back(i);
-      decoding += Continues(sequence) || (!sequence.score && sequence.scheduled == sequence.length);
+      if (Continues(state_.running[i])) ready.push_back(i);
     }
     std::stable_sort(ready.begin(), ready.end(), [this](int a, int b) {
       return state_.running[a].last_step < state_.running[b].last_step;
     });
-    const int64_t share = (decoding + state_.stages - 1) / state_.stages;
+    if (ready.size() > std::min(tokens_, rows_)) ready = InTurn(ready);
+    const int64_t share = (decoding_ + state_.stages - 1) / state_.stages;
     for (int i : ready) {
       if (plan_.slices.size() >= share || tokens_ == 0 || rows_ == 0) break;
       if (taken_[i]) continue;  // preempted by one before
@@ -55,8 +69,34 @@ class Planner {
       }
       free_blocks_ -= needed;
       AddSlice({i, sequence.scheduled, 1, needed, 1});
+      served_[sequence.client] += ServiceOf(1, /*generated=*/true);
       plan_.decodes = true;
     }
+  }
+
+  // The same sequences, but each time one of the client that would have had the least by then.
+  std::vector<int> InTurn(const std::vector<int>& sequences) const {
+    std::vector<std::deque<int>> queues(served_.size());
+    for (int i : sequences) queues[state_.running[i].client].push_back(i);
+    std::vector<double> served = served_;
+    std::vector<int> ordered;
+    while (ordered.size() < sequences.size()) {
+      const int client = LeastServed(served, [&](int c) { return !queues[c].empty(); });
+      ordered.push_back(queues[client].front());
+      queues[client].pop_front();
+      served[client] += ServiceOf(1, /*generated=*/true);
+    }
+    return ordered;
+  }
+
+  // -1 when there is none.
+  template <typename Wants>
+  static int LeastServed(const std::vector<double>& served, Wants wants) {
+    int least = -1;
+    for (int client = 0; client < served.size(); ++client) {
+      if (wants(client) && (least < 0 || served[client] < served[least])) least = client;
+    }
+    return least;
   }
 
   // Preempts sequences younger than `sequence`, the youngest first, until `needed` blocks are free.
@@ -71,6 +111,50 @@ class Planner {
     return free_blocks_ >= needed;
   }
 
+  // A client's prompts in the order in which they are to be computed.
+  struct Queue {
+    std::deque<int> running;
+    std::deque<int> waiting;
+  };
+
+  void PlanPrompts() {
+    std::vector<Queue> queues(served_.size());
+    for (int i = 0; i < state_.running.size(); ++i) {
+      const SequenceView& sequence = state_.running[i];
+      if (taken_[i] || Continues(sequence) || sequence.scheduled == sequence.length) continue;
+      queues[sequence.client].running.push_back(i);
+    }
+    bool admits = plan_.preempted.empty();
+    for (int i = 0; admits && i < state_.waiting.size(); ++i) {
+      if (state_.waiting[i].resumes) {
+        admits = Admit(i);
+      } else {
+        queues[state_.waiting[i].client].waiting.push_back(i);
+      }
+    }
+    for (Queue& queue : queues) {
+      std::stable_sort(queue.waiting.begin(), queue.waiting.end(), [this](int a, int b) {
+        return EffectivePriority(state_.waiting[a]) > EffectivePriority(state_.waiting[b]);
+      });
+    }
+    const auto has_work = [&](int client) {
+      return !queues[client].running.empty() || (admits && !queues[client].waiting.empty());
+    };
+    while (tokens_ > 0) {
+      const int client = LeastServed(served_, has_work);
+      if (client < 0) return;
+      Queue& queue = queues[client];
+      if (!queue.running.empty()) {
+        const int sequence = queue.running.front();
+        queue.running.pop_front();
+        PlanChunk(sequence, state_.running[sequence], 0);
+      } else {
+        admits = Admit(queue.waiting.front());
+        queue.waiting.pop_front();
+      }
+    }
+  }
+
   // Whether a slice was planned.
   bool PlanChunk(int index, const SequenceView& sequence, int64_t new_blocks) {
     const int64_t remaining = sequence.length - sequence.scheduled;
@@ -83,22 +167,21 @@ class Planner {
     if (count <= 0) return false;
     const int64_t rows = sequence.score ? count : (count == remaining ? 1 : 0);
     AddSlice({index, sequence.scheduled, count, new_blocks, rows});
+    served_[sequence.client] += ServiceOf(count, /*generated=*/false);
     return true;
   }
 
-  void Admit() {
-    int64_t running = state_.running.size();
-    for (const SequenceView& sequence : state_.waiting) {
-      if (running >= state_.max_running) return;
-      const int64_t needed = BlocksFor(sequence.length, state_.block_size);
-      // Each running sequence may soon want a block; admitting less is cheaper than preempting.
-      if (free_blocks_ - needed < running) return;
-      const int index = state_.running.size() + plan_.admitted;
-      if (!PlanChunk(index, sequence, needed)) return;
-      free_blocks_ -= needed;
-      ++plan_.admitted;
-      ++running;
-    }
+  // Whether there was room.
+  bool Admit(int index) {
+    const SequenceView& sequence = state_.waiting[index];
+    const int64_t running = state_.running.size() + plan_.admitted.size();
+    const int64_t needed = BlocksFor(sequence.length, state_.block_size);
+    // Each running sequence may soon want a block; admitting less is cheaper than preempting.
+    if (running >= state_.max_running || free_blocks_ - needed < running) return false;
+    if (!PlanChunk(state_.running.size() + index, sequence, needed)) return false;
+    free_blocks_ -= needed;
+    plan_.admitted.push_back(index);
+    return true;
   }
 
   void AddSlice(const PlannedSlice& slice) {
@@ -108,7 +191,9 @@ class Planner {
   }
 
   const SchedulerState& state_;
-  int64_t tokens_;  // left in the step, as the following
+  std::vector<double> served_;  // with what is planned
+  int64_t decoding_ = 0;        // sequences that continue, now or when their result is there
+  int64_t tokens_;              // left in the step, as the following
   int64_t rows_;
   int64_t free_blocks_;
   std::vector<bool> taken_;  // in the step, or preempted

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "coordinator/client_shares.h"
 #include "coordinator/generation.h"
 #include "coordinator/request.h"
 #include "coordinator/rope_schedule.h"
@@ -44,7 +45,8 @@ struct Sequence {
   uint64_t request_id;
   Request request;
   std::shared_ptr<RequestSink> sink;
-  absl::Duration deadline;  // on the engine's clock; infinite without one
+  absl::Duration deadline;                 // on the engine's clock; infinite without one
+  ClientShares::Client* client = nullptr;  // whose it is
 
   // By which the stages know it. Another each time its keys and values are computed from the start.
   uint64_t number = 0;
@@ -52,6 +54,9 @@ struct Sequence {
   int64_t scheduled = 0;        // tokens in steps that were sent
   std::vector<uint32_t> blocks;
   uint64_t last_step = 0;
+  size_t charged = 0;         // tokens that its client was charged for
+  uint64_t arrived_step = 0;  // steps that had been sent by then, of all epochs
+  bool resumes = false;       // it waits, having run before
   RopeSchedule rope;
   Generation generation;
   std::unique_ptr<TokenConstraint> constraint;  // after `tokens`; may be null
@@ -70,6 +75,9 @@ struct Sequence {
     view.blocks = blocks.size();
     view.score = request.params.score();
     view.last_step = last_step;
+    view.client = client->index;
+    view.priority = request.priority;
+    view.resumes = resumes;
     return view;
   }
 };

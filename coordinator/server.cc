@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "coordinator/listen_address.h"
+#include "coordinator/status_report.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "proto/channel.h"
@@ -17,6 +18,7 @@ namespace gantry {
 namespace {
 
 constexpr int kMaxMessageBytes = 64 << 20;
+constexpr char kStopping[] = "the coordinator is being stopped";
 constexpr absl::Duration kDrainPoll = absl::Milliseconds(20);
 constexpr absl::Duration kShutdownTime = absl::Seconds(1);
 
@@ -27,6 +29,7 @@ EngineOptions MakeEngineOptions(const CoordinatorOptions& options, EngineObserve
   engine.max_step_rows = MaxStepRows(options);
   engine.max_sequences = options.max_sequences;
   engine.max_queue = options.max_queue;
+  engine.max_decode_slowdown = options.max_decode_slowdown;
   engine.max_steps_in_flight = options.max_steps_in_flight;
   engine.observer = observer;
   return engine;
@@ -40,9 +43,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     std::function<void(const absl::Status&)> on_misfit) {
   GANTRY_RETURN_IF_ERROR(credentials->CheckAddress(options->listen));
   GANTRY_RETURN_IF_ERROR(CheckListenAddress(options->listen, options->advertise));
+  if (!options->http.listen.empty()) {
+    if (!IsHostPort(options->http.listen)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--http: expected HOST:PORT, found \"", options->http.listen, "\""));
+    }
+    GANTRY_RETURN_IF_ERROR(credentials->CheckHttpAddress(options->http.listen));
+  }
   std::unique_ptr<Server> server(
       new Server(options, model, std::move(device_map), credentials, std::move(on_misfit)));
   GANTRY_RETURN_IF_ERROR(server->Listen());
+  if (!options->http.listen.empty()) GANTRY_RETURN_IF_ERROR(server->OpenHttp(model));
   v1::Endpoint results;
   results.set_address(options->advertise.empty() ? server->address_ : options->advertise);
   if (server->socket_folder_.has_value()) {
@@ -99,6 +110,25 @@ absl::Status Server::Listen() {
   return absl::OkStatus();
 }
 
+absl::Status Server::OpenHttp(const ServedModel* model) {
+  HttpBackend backend;
+  backend.model_name = options_->http.model_name.empty() ? model->name : options_->http.model_name;
+  backend.context = model->request_context();
+  backend.engine = &engine_;
+  backend.status = [this, model] {
+    v1::GetStatusResponse status =
+        MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(), engine_.report());
+    if (stopping_) {
+      status.set_ready(false);
+      status.set_reason(kStopping);
+    }
+    return status;
+  };
+  backend.metrics = [this, status = backend.status] { return metrics_.Text(status()); };
+  GANTRY_ASSIGN_OR_RETURN(http_, HttpDoor::Open(options_->http, std::move(backend)));
+  return absl::OkStatus();
+}
+
 void Server::SetServing(bool serving) {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
   for (const char* service : {"", v1::Inference::service_full_name()}) {
@@ -108,7 +138,8 @@ void Server::SetServing(bool serving) {
 
 void Server::Stop(const std::function<bool()>& hurry) {
   if (server_ == nullptr) return;
-  const absl::Status why = absl::UnavailableError("the coordinator is being stopped");
+  const absl::Status why = absl::UnavailableError(kStopping);
+  stopping_ = true;
   SetServing(false);
   engine_.RefuseNew(why);
   const absl::Time end = absl::Now() + options_->drain;
@@ -118,6 +149,7 @@ void Server::Stop(const std::function<bool()>& hurry) {
     absl::SleepFor(kDrainPoll);
   }
   cluster_.Stop(why);
+  if (http_ != nullptr) http_->Stop();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + kShutdownTime));
   server_ = nullptr;
 }

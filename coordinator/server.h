@@ -1,6 +1,7 @@
 #ifndef GANTRY_COORDINATOR_SERVER_H_
 #define GANTRY_COORDINATOR_SERVER_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "base/socket_folder.h"
 #include "coordinator/cluster.h"
 #include "coordinator/engine_loop.h"
+#include "coordinator/http/http_door.h"
 #include "coordinator/inference_service.h"
 #include "coordinator/metrics.h"
 #include "coordinator/options.h"
@@ -23,7 +25,8 @@
 namespace gantry {
 
 // Everything a coordinator serves, on one port: Inference, Registry, Stage (for results), health
-// and reflection; and the same on a UNIX socket that only its user may enter.
+// and reflection; and the same on a UNIX socket that only its user may enter. If asked for, also
+// HTTP on a port of its own.
 class Server {
  public:
   // Listens and waits for workers. `on_misfit` is called when the first placement does not fit.
@@ -38,6 +41,8 @@ class Server {
 
   // HOST:PORT with the port that was chosen, or unix:PATH.
   const std::string& address() const { return address_; }
+  // HOST:PORT, or empty without HTTP.
+  std::string http_address() const { return http_ == nullptr ? "" : http_->address(); }
 
   // Takes no new requests and waits for those that run, at most options.drain; then ends them.
   // Workers unload. `hurry`, asked now and then, cuts the wait short.
@@ -48,13 +53,16 @@ class Server {
          std::optional<DeviceMap> device_map, const Credentials* credentials,
          std::function<void(const absl::Status&)> on_misfit);
   absl::Status Listen();
+  absl::Status OpenHttp(const ServedModel* model);
   void SetServing(bool serving);
 
   const CoordinatorOptions* const options_;
   const Credentials* const credentials_;
   std::string address_;
   std::optional<SocketFolder> socket_folder_;
+  std::atomic<bool> stopping_ = false;
   Metrics metrics_;
+  std::unique_ptr<HttpDoor> http_;  // null: none
   EngineLoop engine_;
   Cluster cluster_;
   InferenceService inference_;

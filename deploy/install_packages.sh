@@ -7,14 +7,16 @@ set -euo pipefail
 
 packages=(
   cmake g++ ninja-build pkg-config
-  libabsl-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
-  libpcre2-dev libsentencepiece-dev libspdlog-dev libutf8proc-dev nlohmann-json3-dev prometheus-cpp-dev
+  libabsl-dev libboost1.74-dev libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc
+  libpcre2-dev libsentencepiece-dev libspdlog-dev libssl-dev libutf8proc-dev nlohmann-json3-dev prometheus-cpp-dev
 )
 case ${1:-build} in
   build) ;;
   tests)
-    packages+=(clang clang-format iproute2 libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev lld openssl
-      procps python3 shellcheck)
+    packages+=(chromium clang clang-format iproute2 libbenchmark-dev libclang-rt-14-dev libgmock-dev libgtest-dev lld openssl
+      procps prometheus python3 shellcheck)
+    # Others than Debian's come with npm within nodejs.
+    command -v npm >/dev/null || packages+=(nodejs npm)
     ;;
   *)
     echo "install_packages.sh: expected build or tests, found $1" >&2

@@ -12,7 +12,7 @@ addresses, shows which worker holds what, and asks the model a question; then st
                CPU out
   --ask TEXT   the question; "How many bytes are in one gigabyte?" unless said
   --chat       ask questions on the terminal, until Ctrl-D
-  --serve      ask nothing, and serve other programs until Ctrl-C
+  --serve      ask nothing, and serve other programs and a browser until Ctrl-C; --http HOST:PORT says at which port
 
 Flags that are not these go to the coordinator; build/bin/coordinator --help lists them.
 END
@@ -56,6 +56,11 @@ fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 "$root/deploy/build.sh" ${gpu:+--gpu}
 bin=$root/build${gpu:+-cuda}/bin
+
+# At a free port, unless one is said.
+if [[ $mode == serve && " ${coordinator_flags[*]}" != *" --http"[\ =]* ]]; then
+  coordinator_flags+=(--http 127.0.0.1:0)
+fi
 
 pids=()
 folder=$(mktemp -d)
@@ -137,6 +142,9 @@ case $mode in
   serve)
     echo "Serving at $address; for example:"
     echo "  $bin/generate --server $address --chat \"$question\""
+    if page=$(grep -som 1 'HTTP at .*' "$folder/coordinator.log"); then
+      echo "A page to ask it and to look at it, and OpenAI's API, at ${page#HTTP at }/"
+    fi
     wait -n "${pids[@]}" || true
     give_up_if_any_ended
     ;;

@@ -2,8 +2,11 @@
 
 #include <arpa/inet.h>
 
+#include <vector>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -66,6 +69,14 @@ absl::Status Credentials::CheckAddress(absl::string_view address) const {
                    "makes them), or --insecure_allow_remote on a network that you trust"));
 }
 
+absl::Status Credentials::CheckHttpAddress(absl::string_view address) const {
+  if (insecure_allow_remote_ || IsLoopback(Host(address))) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("--http: will not serve on ", address,
+                   ", which is plain text: serve it on 127.0.0.1 behind a proxy that has TLS, or "
+                   "give --insecure_allow_remote on a network that you trust"));
+}
+
 std::shared_ptr<grpc::ServerCredentials> Credentials::Server() const {
   if (!tls()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions options(
@@ -82,6 +93,18 @@ std::shared_ptr<grpc::ChannelCredentials> Credentials::Channel() const {
   options.pem_private_key = key_;
   options.pem_cert_chain = cert_;
   return grpc::SslCredentials(options);
+}
+
+std::string Credentials::CallerName(const grpc::ServerContextBase& context) const {
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (!tls() || auth == nullptr) return "";
+  std::vector<std::string> names;
+  for (const char* property : {GRPC_X509_CN_PROPERTY_NAME, GRPC_X509_SAN_PROPERTY_NAME}) {
+    for (const grpc::string_ref& name : auth->FindPropertyValues(property)) {
+      names.emplace_back(name.data(), name.size());
+    }
+  }
+  return absl::StrJoin(names, ",");
 }
 
 absl::Status Credentials::RequireRole(const grpc::ServerContextBase& context,

@@ -38,10 +38,15 @@ class Credentials {
   bool tls() const { return !key_.empty(); }
   // FAILED_PRECONDITION when `address` is neither loopback nor unix: and the text would be plain.
   absl::Status CheckAddress(absl::string_view address) const;
+  // FAILED_PRECONDITION when `address`, whose text is plain in any case, is not loopback.
+  absl::Status CheckHttpAddress(absl::string_view address) const;
   std::shared_ptr<grpc::ServerCredentials> Server() const;
   std::shared_ptr<grpc::ChannelCredentials> Channel() const;
   // PERMISSION_DENIED unless the caller's certificate carries `role`; always OK in plain text.
   absl::Status RequireRole(const grpc::ServerContextBase& context, absl::string_view role) const;
+  // The names in the caller's certificate: the subject's common name, then the others. Empty in
+  // plain text.
+  std::string CallerName(const grpc::ServerContextBase& context) const;
 
  private:
   std::string cert_;

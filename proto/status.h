@@ -7,6 +7,7 @@
 namespace gantry {
 
 // The two have the same codes. A message that is not UTF-8 is made so, because gRPC drops others.
+// Payloads go as the details of a google.rpc.Status.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status);
 

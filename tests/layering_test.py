@@ -24,6 +24,7 @@ LIBRARIES = {
     r"spdlog/": {"base"},
     r"nlohmann/": {"base"},
     r"(pcre2\.h|sentencepiece_)": {"model"},
+    r"(boost|openssl)/": {"coordinator"},
     r"(cuda|cublas|nccl)": {"kernels"},
 }
 FORBIDDEN_FOLDERS = {"src", "include", "utils", "common"}
@@ -75,7 +76,8 @@ def guard_problems(root, path):
 
 def folder_problems(root):
     for parent, folders, _ in os.walk(root):
-        folders[:] = [f for f in folders if not f.startswith((".", "build")) and f != "testdata"]
+        others = ("testdata", "node_modules")
+        folders[:] = [f for f in folders if not f.startswith((".", "build")) and f not in others]
         for folder in FORBIDDEN_FOLDERS & set(folders):
             yield f"{os.path.join(parent, folder)}: no folder is called that; name what it holds"
 

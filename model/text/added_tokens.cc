@@ -20,30 +20,18 @@ absl::Status AddedTokenFinder::Add(const AddedToken& token, const std::string& t
                                                      " bytes, at most ", kMaxAddedTokenBytes,
                                                      " are allowed"));
   }
-  first_bytes_.set(static_cast<unsigned char>(text[0]));
-  uint64_t node = 0;
-  for (const unsigned char byte : text) {
-    const auto [edge, is_new] = edges_.try_emplace(node << 8 | byte, token_at_node_.size());
-    if (is_new) token_at_node_.push_back(-1);
-    node = edge->second;
-  }
-  if (token_at_node_[node] < 0) {
-    token_at_node_[node] = static_cast<int32_t>(tokens_.size());
-    tokens_.push_back({token.id, token.single_word, token.lstrip, token.rstrip});
-  }
+  trie_.Insert(text, static_cast<int32_t>(tokens_.size()));
+  tokens_.push_back({token.id, token.single_word, token.lstrip, token.rstrip});
   return absl::OkStatus();
 }
 
 AddedTokenFinder::Match AddedTokenFinder::LongestAt(const FlaggedText& text, size_t begin) const {
   Match longest = {nullptr, begin};
-  uint64_t node = 0;
+  Trie::Node node = Trie::kRoot;
   for (size_t pos = begin; pos < text.text.size() && !text.IsUser(pos); ++pos) {
-    const auto edge = edges_.find(node << 8 | static_cast<unsigned char>(text.text[pos]));
-    if (edge == edges_.end()) break;
-    node = edge->second;
-    if (const int32_t token = token_at_node_[node]; token >= 0) {
-      longest = {&tokens_[token], pos + 1};
-    }
+    node = trie_.Step(node, static_cast<unsigned char>(text.text[pos]));
+    if (node == Trie::kNowhere) break;
+    if (const int32_t token = trie_.value(node); token >= 0) longest = {&tokens_[token], pos + 1};
   }
   return longest;
 }
@@ -53,7 +41,7 @@ std::vector<AddedTokenFinder::Segment> AddedTokenFinder::Split(const FlaggedText
   std::vector<Segment> segments;
   size_t done = 0;  // everything before is in a segment
   for (size_t pos = 0; !empty() && pos < view.size();) {
-    if (!first_bytes_[static_cast<unsigned char>(view[pos])]) {
+    if (!trie_.StartsWithByte(static_cast<unsigned char>(view[pos]))) {
       ++pos;
       continue;
     }

@@ -1,14 +1,13 @@
 #ifndef GANTRY_MODEL_TEXT_ADDED_TOKENS_H_
 #define GANTRY_MODEL_TEXT_ADDED_TOKENS_H_
 
-#include <bitset>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "model/text/flagged_text.h"
+#include "model/text/trie.h"
 
 namespace gantry {
 
@@ -53,10 +52,7 @@ class AddedTokenFinder {
   Match LongestAt(const FlaggedText& text, size_t begin) const;
 
   std::vector<Token> tokens_;
-  // A trie: nodes are numbers, the root 0; edges by node << 8 | byte.
-  absl::flat_hash_map<uint64_t, uint32_t> edges_;
-  std::vector<int32_t> token_at_node_ = {-1};  // index into tokens_, -1 where none ends
-  std::bitset<256> first_bytes_;
+  Trie trie_;  // of indices into tokens_
 };
 
 }  // namespace gantry

@@ -3,6 +3,7 @@
 #include <queue>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/utf8.h"
 
 namespace gantry {
@@ -34,54 +35,72 @@ const Bpe::Merge* Bpe::FindMerge(int32_t left, int32_t right) const {
   return it == merges_.end() ? nullptr : &it->second;
 }
 
-void Bpe::Encode(absl::string_view piece, std::vector<int32_t>* ids) const {
-  if (piece.empty()) return;
+absl::Status Bpe::Encode(absl::string_view piece, const IdSet* forbidden,
+                         std::vector<int32_t>* ids) const {
+  if (piece.empty()) return absl::OkStatus();
   if (ignore_merges_) {
-    if (const int32_t id = vocabulary_.Find(piece); id >= 0) {
+    if (const int32_t id = FindAllowed(piece, forbidden); id >= 0) {
       ids->push_back(id);
-      return;
+      return absl::OkStatus();
     }
   }
   std::vector<int32_t> symbols;
-  SplitCharacters(piece, &symbols);
-  MergeAll(&symbols);
+  SplitCharacters(piece, forbidden, &symbols);
+  MergeAll(forbidden, &symbols);
   ids->insert(ids->end(), symbols.begin(), symbols.end());
+  return absl::OkStatus();
 }
 
-void Bpe::SplitCharacters(absl::string_view piece, std::vector<int32_t>* ids) const {
-  bool unknown_before = false;  // an unknown token that a following unknown character may join
+void Bpe::SplitCharacters(absl::string_view piece, const IdSet* forbidden,
+                          std::vector<int32_t>* ids) const {
+  const bool affixes = !continuation_prefix_.empty() || !end_suffix_.empty();
+  // An unknown token comes behind the characters that fall back to bytes before the next one that
+  // has a token, as in the `tokenizers` library.
+  bool unknown = false;
+  std::string with_affixes;
   for (size_t pos = 0; pos < piece.size();) {
     const size_t begin = pos;
     NextChar(piece, &pos);
-    const absl::string_view character = piece.substr(begin, pos - begin);
-    if (const int32_t id = vocabulary_.Find(character); id >= 0) {
+    absl::string_view character = piece.substr(begin, pos - begin);
+    if (affixes) {
+      with_affixes = absl::StrCat(begin == 0 ? "" : continuation_prefix_, character,
+                                  pos == piece.size() ? end_suffix_ : "");
+      character = with_affixes;
+    }
+    if (const int32_t id = FindAllowed(character, forbidden); id >= 0) {
+      if (unknown) ids->push_back(unk_id_);
+      unknown = false;
       ids->push_back(id);
-      unknown_before = false;
-      continue;
+    } else if (!AppendBytes(character, ids) && unk_id_ >= 0) {
+      if (unknown && !fuse_unk_) ids->push_back(unk_id_);
+      unknown = true;
     }
-    if (byte_fallback_) {
-      bool all = true;
-      for (const unsigned char byte : character) all = all && byte_ids_[byte] >= 0;
-      if (all) {
-        for (const unsigned char byte : character) ids->push_back(byte_ids_[byte]);
-        unknown_before = false;
-        continue;
-      }
-    }
-    if (unk_id_ < 0) continue;
-    if (!(fuse_unk_ && unknown_before)) ids->push_back(unk_id_);
-    unknown_before = true;
   }
+  if (unknown) ids->push_back(unk_id_);
 }
 
-void Bpe::MergeAll(std::vector<int32_t>* ids) const {
+bool Bpe::AppendBytes(absl::string_view character, std::vector<int32_t>* ids) const {
+  if (byte_ids_.empty()) return false;
+  for (const unsigned char byte : character) {
+    if (byte_ids_[byte] < 0) return false;
+  }
+  for (const unsigned char byte : character) ids->push_back(byte_ids_[byte]);
+  return true;
+}
+
+void Bpe::MergeAll(const IdSet* forbidden, std::vector<int32_t>* ids) const {
+  const auto find = [&](int32_t left, int32_t right) {
+    const Merge* merge = FindMerge(left, right);
+    return merge != nullptr && forbidden != nullptr && forbidden->contains(merge->id) ? nullptr
+                                                                                      : merge;
+  };
   const int32_t count = static_cast<int32_t>(ids->size());
   std::vector<Symbol> symbols(count);
   std::vector<Candidate> candidates;
   for (int32_t i = 0; i < count; ++i) {
     symbols[i] = {(*ids)[i], i - 1, i + 1 < count ? i + 1 : -1};
     if (i + 1 == count) break;
-    if (const Merge* merge = FindMerge((*ids)[i], (*ids)[i + 1])) {
+    if (const Merge* merge = find((*ids)[i], (*ids)[i + 1])) {
       candidates.push_back({merge->rank, i, merge->id});
     }
   }
@@ -89,7 +108,7 @@ void Bpe::MergeAll(std::vector<int32_t>* ids) const {
                                                                       std::move(candidates));
   const auto propose = [&](int32_t left) {
     if (left < 0 || symbols[left].next < 0) return;
-    if (const Merge* merge = FindMerge(symbols[left].id, symbols[symbols[left].next].id)) {
+    if (const Merge* merge = find(symbols[left].id, symbols[symbols[left].next].id)) {
       queue.push({merge->rank, left, merge->id});
     }
   };
@@ -101,7 +120,7 @@ void Bpe::MergeAll(std::vector<int32_t>* ids) const {
     Symbol& right = symbols[left.next];
     // Entries are not taken out of the queue when their symbols change; one that no longer makes
     // the token it stood for is stale.
-    const Merge* merge = FindMerge(left.id, right.id);
+    const Merge* merge = find(left.id, right.id);
     if (merge == nullptr || merge->id != candidate.id) continue;
     left.id = candidate.id;
     left.next = right.next;

@@ -5,90 +5,51 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "model/text/bpe.h"
-#include "model/text/json_kind.h"
 #include "model/text/limits.h"
 
 namespace gantry {
 namespace {
 
-// Files from before the member existed have no "type": what has merges is a BPE.
-absl::Status CheckKind(const Json& model) {
-  if (!model.is_object()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected an object, found ", model.type_name()));
-  }
-  if (FindMember(model, "type") == nullptr && FindMember(model, "merges") != nullptr) {
-    return absl::OkStatus();
-  }
-  GANTRY_ASSIGN_OR_RETURN(const std::string kind, GetKind(model, "type"));
-  if (kind != "BPE") return UnsupportedKind("kind", kind, "BPE");
-  return absl::OkStatus();
-}
-
-absl::Status CheckOptions(const Json& model) {
+absl::Status RefuseDropout(const Json& model) {
   GANTRY_ASSIGN_OR_RETURN(const double dropout, GetDoubleOr(model, "dropout", 0, 1, 0));
   if (dropout != 0) {
     return absl::UnimplementedError(absl::StrCat(
         "dropout ", dropout, " makes ids random and is not supported; set it to null"));
   }
-  for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    GANTRY_ASSIGN_OR_RETURN(const std::string affix, GetStringOr(model, key, ""));
-    if (!affix.empty()) {
-      return absl::UnimplementedError(
-          absl::StrCat(key, " \"", absl::CHexEscape(affix), "\" is not supported; only empty is"));
-    }
-  }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Vocabulary> ParseVocabulary(const Json& model) {
-  const Json* vocab = FindMember(model, "vocab");
-  if (vocab == nullptr || !vocab->is_object()) {
-    return absl::InvalidArgumentError("vocab: expected an object of tokens and ids");
+// What is put at each character is bounded.
+absl::StatusOr<std::string> GetAffix(const Json& model, absl::string_view key) {
+  GANTRY_ASSIGN_OR_RETURN(std::string affix, GetStringOr(model, key, ""));
+  if (affix.size() > kMaxAddedTokenBytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(key, " has ", affix.size(), " bytes, at most ",
+                                                     kMaxAddedTokenBytes, " are allowed"));
   }
-  std::vector<std::pair<std::string, int64_t>> entries;
-  entries.reserve(vocab->size());
-  for (const auto& member : vocab->items()) {
-    if (!member.value().is_number_integer()) {
-      return absl::InvalidArgumentError(absl::StrCat("vocab: expected an integer for \"",
-                                                     absl::CHexEscape(member.key()), "\", found ",
-                                                     member.value().type_name()));
-    }
-    // Above the range of int64 an unsigned number wraps to a negative id, which is refused too.
-    entries.emplace_back(member.key(), member.value().get<int64_t>());
-  }
-  return Vocabulary::Build(std::move(entries));
+  return affix;
 }
 
 }  // namespace
 
-absl::StatusOr<Bpe> Bpe::Parse(const Json& model) {
-  GANTRY_RETURN_IF_ERROR(CheckKind(model));
-  GANTRY_RETURN_IF_ERROR(CheckOptions(model));
+absl::StatusOr<std::unique_ptr<TokenModel>> Bpe::Parse(const Json& model) {
+  GANTRY_RETURN_IF_ERROR(RefuseDropout(model));
   GANTRY_ASSIGN_OR_RETURN(Vocabulary vocabulary, ParseVocabulary(model));
-  Bpe bpe(std::move(vocabulary));
-  GANTRY_ASSIGN_OR_RETURN(bpe.byte_fallback_, GetBoolOr(model, "byte_fallback", false));
-  GANTRY_ASSIGN_OR_RETURN(bpe.fuse_unk_, GetBoolOr(model, "fuse_unk", false));
-  GANTRY_ASSIGN_OR_RETURN(bpe.ignore_merges_, GetBoolOr(model, "ignore_merges", false));
-  for (int byte = 0; byte < 256; ++byte) {
-    bpe.byte_ids_[byte] = bpe.vocabulary_.Find(absl::StrFormat("<0x%02X>", byte));
-  }
-  if (FindMember(model, "unk_token") != nullptr) {
-    GANTRY_ASSIGN_OR_RETURN(const std::string unk, GetString(model, "unk_token"));
-    bpe.unk_id_ = bpe.vocabulary_.Find(unk);
-    if (bpe.unk_id_ < 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("unk_token \"", absl::CHexEscape(unk), "\" is not in vocab"));
-    }
-  }
+  std::unique_ptr<Bpe> bpe(new Bpe(std::move(vocabulary)));
+  GANTRY_ASSIGN_OR_RETURN(bpe->fuse_unk_, GetBoolOr(model, "fuse_unk", false));
+  GANTRY_ASSIGN_OR_RETURN(bpe->ignore_merges_, GetBoolOr(model, "ignore_merges", false));
+  GANTRY_ASSIGN_OR_RETURN(bpe->continuation_prefix_, GetAffix(model, "continuing_subword_prefix"));
+  GANTRY_ASSIGN_OR_RETURN(bpe->end_suffix_, GetAffix(model, "end_of_word_suffix"));
+  GANTRY_ASSIGN_OR_RETURN(const bool byte_fallback, GetBoolOr(model, "byte_fallback", false));
+  if (byte_fallback) bpe->byte_ids_ = ByteTokenIds(bpe->vocabulary_);
+  GANTRY_ASSIGN_OR_RETURN(bpe->unk_id_, GetTokenId(model, "unk_token", bpe->vocabulary_));
   const Json* merges = FindMember(model, "merges");
   if (merges == nullptr || !merges->is_array()) {
     return absl::InvalidArgumentError("merges: expected an array");
   }
-  GANTRY_RETURN_IF_ERROR(bpe.AddMerges(*merges));
+  GANTRY_RETURN_IF_ERROR(bpe->AddMerges(*merges));
   return bpe;
 }
 
@@ -127,7 +88,14 @@ absl::Status Bpe::AddMerge(const Json& merge, int32_t rank) {
     return absl::InvalidArgumentError(
         absl::StrCat("merges[", rank, "]: expected \"LEFT RIGHT\" or [LEFT, RIGHT]"));
   }
-  const std::string merged = absl::StrCat(left, right);
+  absl::string_view end = right;
+  if (!absl::ConsumePrefix(&end, continuation_prefix_)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("merges[", rank, "]: \"", absl::CHexEscape(right.substr(0, 200)),
+                     "\" does not begin with continuing_subword_prefix \"",
+                     absl::CHexEscape(continuation_prefix_), "\""));
+  }
+  const std::string merged = absl::StrCat(left, end);
   for (const absl::string_view token : {left, right, absl::string_view(merged)}) {
     if (vocabulary_.Find(token) < 0) {
       return absl::InvalidArgumentError(absl::StrCat(

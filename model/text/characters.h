@@ -2,6 +2,7 @@
 #define GANTRY_MODEL_TEXT_CHARACTERS_H_
 
 #include <cstddef>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -11,11 +12,20 @@ namespace gantry {
 
 // White_Space.
 bool IsSpace(char32_t character);
-// A letter, mark, decimal digit, letter number, connector, or join control: "\w" of Unicode
-// Technical Standard 18.
+// Alphabetic, a mark, decimal digit, connector, or join control: "\w" of Unicode Technical
+// Standard 18.
 bool IsWordCharacter(char32_t character);
 // A number of any kind (Nd, Nl, No).
 bool IsNumber(char32_t character);
+// A mark of any kind (Mn, Mc, Me).
+bool IsMark(char32_t character);
+bool IsNonspacingMark(char32_t character);
+// Punctuation of any kind (P), and the symbols of ASCII.
+bool IsPunctuation(char32_t character);
+// A control, format, surrogate or private character (C, but for what is not assigned).
+bool IsOther(char32_t character);
+// Appends the character in lower case, without regard to its neighbours.
+void AppendLowercase(char32_t character, std::string* out);
 
 bool StartsWithWordCharacter(absl::string_view text);
 bool EndsWithWordCharacter(absl::string_view text);

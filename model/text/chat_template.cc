@@ -2,10 +2,13 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
+#include "model/text/jinja/json_value.h"
+#include "model/text/jinja/lexer.h"
 #include "model/text/jinja/template.h"
 
 namespace gantry {
@@ -46,10 +49,47 @@ absl::StatusOr<std::string> TemplateOf(const Json& config) {
   return absl::NotFoundError("chat_template: the list has no template named \"default\"");
 }
 
+// The names and strings within the tags of a template that parses.
+absl::StatusOr<std::vector<std::string>> Words(absl::string_view source) {
+  std::vector<std::string> words;
+  jinja::Lexer lexer(source);
+  while (true) {
+    GANTRY_ASSIGN_OR_RETURN(jinja::Token token, lexer.Next());
+    if (token.kind == jinja::Token::Kind::kEnd) return words;
+    if (token.kind == jinja::Token::Kind::kName || token.kind == jinja::Token::Kind::kString) {
+      words.push_back(std::move(token.text));
+    }
+  }
+}
+
+// A message as a template sees it.
+absl::StatusOr<Value> MessageValue(jinja::Runtime* runtime, const ChatMessage& message) {
+  for (absl::string_view text :
+       {absl::string_view(message.role), absl::string_view(message.content),
+        absl::string_view(message.name), absl::string_view(message.tool_call_id)}) {
+    if (!IsValidUtf8(text)) return absl::InvalidArgumentError("not UTF-8");
+  }
+  std::vector<std::pair<Value, Value>> entries = {
+      {MakeString("role"), Value(jinja::UserText(message.role))},
+      {MakeString("content"), Value(jinja::UserText(message.content))}};
+  if (!message.name.empty()) {
+    entries.emplace_back(MakeString("name"), Value(jinja::UserText(message.name)));
+  }
+  if (!message.tool_call_id.empty()) {
+    entries.emplace_back(MakeString("tool_call_id"), Value(jinja::UserText(message.tool_call_id)));
+  }
+  if (!message.tool_calls.is_null()) {
+    GANTRY_ASSIGN_OR_RETURN(Value calls, jinja::JsonValue(runtime, message.tool_calls));
+    entries.emplace_back(MakeString("tool_calls"), std::move(calls));
+  }
+  return runtime->NewDict(std::move(entries));
+}
+
 }  // namespace
 
 struct ChatTemplate::Impl {
   std::unique_ptr<jinja::Template> parsed;
+  std::vector<std::string> words;                                   // names and strings in tags
   std::vector<std::pair<std::string, std::string>> special_tokens;  // name, text
 
   absl::Status AddSpecialTokens(const Json& config);
@@ -78,6 +118,7 @@ absl::StatusOr<std::unique_ptr<ChatTemplate>> ChatTemplate::Parse(absl::string_v
     return absl::InvalidArgumentError(absl::StrCat("chat template: ", parsed.status().message()));
   }
   impl->parsed = *std::move(parsed);
+  GANTRY_ASSIGN_OR_RETURN(impl->words, Words(source));
   GANTRY_RETURN_IF_ERROR(impl->AddSpecialTokens(tokenizer_config));
   return std::unique_ptr<ChatTemplate>(new ChatTemplate(std::move(impl)));
 }
@@ -116,20 +157,15 @@ absl::StatusOr<MarkedText> ChatTemplate::Render(const std::vector<ChatMessage>& 
   runtime.now = options.now;
   std::vector<Value> items;
   for (size_t i = 0; i < messages.size(); ++i) {
-    const ChatMessage& message = messages[i];
-    if (!IsValidUtf8(message.role) || !IsValidUtf8(message.content)) {
-      return absl::InvalidArgumentError(absl::StrCat("message ", i, ": not UTF-8"));
-    }
-    GANTRY_ASSIGN_OR_RETURN(
-        Value item,
-        runtime.NewDict({{MakeString("role"), Value(jinja::UserText(message.role))},
-                         {MakeString("content"), Value(jinja::UserText(message.content))}}));
-    items.push_back(std::move(item));
+    absl::StatusOr<Value> item = MessageValue(&runtime, messages[i]);
+    if (!item.ok()) return Annotate(item.status(), absl::StrCat("message ", i));
+    items.push_back(*std::move(item));
   }
+  GANTRY_ASSIGN_OR_RETURN(Value tools, jinja::JsonValue(&runtime, options.tools));
   std::vector<std::pair<std::string, Value>> variables = {
       {"messages", runtime.NewList(std::move(items))},
       {"add_generation_prompt", Value(options.add_generation_prompt)},
-      {"tools", Value(None{})},
+      {"tools", std::move(tools)},
       {"documents", Value(None{})},
   };
   for (const auto& [name, text] : impl_->special_tokens) {
@@ -138,6 +174,13 @@ absl::StatusOr<MarkedText> ChatTemplate::Render(const std::vector<ChatMessage>& 
   absl::StatusOr<MarkedText> text = impl_->parsed->Render(&runtime, std::move(variables));
   if (text.ok() || runtime.raised) return text;
   return Annotate(text.status(), "chat template");
+}
+
+bool ChatTemplate::Mentions(absl::string_view word) const {
+  for (const std::string& found : impl_->words) {
+    if (absl::StrContains(found, word)) return true;
+  }
+  return false;
 }
 
 }  // namespace gantry

@@ -16,6 +16,10 @@ namespace gantry {
 struct ChatMessage {
   std::string role;
   std::string content;
+  // Left out of what the template sees where they are empty or null.
+  std::string name = {};
+  std::string tool_call_id = {};
+  Json tool_calls = nullptr;
 };
 
 // A model's chat template, parsed. Immutable and thread-safe.
@@ -33,12 +37,17 @@ class ChatTemplate {
     bool add_generation_prompt = true;
     // Local time for strftime_now, seconds since the epoch; the present when absent.
     std::optional<int64_t> now;
+    Json tools = nullptr;  // a list, or null: none
   };
   // INVALID_ARGUMENT with the template's own words when it calls raise_exception,
-  // RESOURCE_EXHAUSTED when it passes a cap on steps or output. The messages' contents and roles
-  // are marked as typed by a user in the result.
+  // RESOURCE_EXHAUSTED when it passes a cap on steps or output. What comes from the messages and
+  // the tools is marked as typed by a user in the result.
   absl::StatusOr<MarkedText> Render(const std::vector<ChatMessage>& messages,
                                     const Options& options) const;
+
+  // Whether the template has the word as a name or within a string: one that does nothing with
+  // "tools" has it nowhere.
+  bool Mentions(absl::string_view word) const;
 
  private:
   struct Impl;

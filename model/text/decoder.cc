@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "model/text/decode_steps.h"
+#include "model/text/decode_word_steps.h"
 #include "model/text/json_kind.h"
 #include "model/text/metaspace.h"
 
@@ -66,6 +67,17 @@ absl::StatusOr<DecoderConfig::Step> DecoderConfig::ParseStep(const Json& json,
   if (kind == "ByteFallback") return Step{Step::kByteFallback};
   if (kind == "ByteLevel") return Step{Step::kByteLevel};
   if (kind == "Fuse") return Step{Step::kFuse};
+  if (kind == "BPEDecoder") {
+    Step step = {Step::kBpe};
+    GANTRY_ASSIGN_OR_RETURN(step.content, GetStringOr(json, "suffix", "</w>"));
+    return step;
+  }
+  if (kind == "WordPiece") {
+    Step step = {Step::kWordPiece};
+    GANTRY_ASSIGN_OR_RETURN(step.content, GetStringOr(json, "prefix", "##"));
+    GANTRY_ASSIGN_OR_RETURN(step.cleanup, GetBoolOr(json, "cleanup", true));
+    return step;
+  }
   if (kind == "Metaspace") {
     GANTRY_ASSIGN_OR_RETURN(const Metaspace options, ParseMetaspace(json));
     Step step = {Step::kMetaspace};
@@ -89,7 +101,8 @@ absl::StatusOr<DecoderConfig::Step> DecoderConfig::ParseStep(const Json& json,
     return step;
   }
   return UnsupportedKind("kind", kind,
-                         "ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Sequence, Strip");
+                         "BPEDecoder, ByteFallback, ByteLevel, Fuse, Metaspace, Replace, "
+                         "Sequence, Strip, WordPiece");
 }
 
 std::unique_ptr<IdDecoder> DecoderConfig::NewIdDecoder(TokenText token_text) const {
@@ -117,6 +130,12 @@ std::unique_ptr<IdDecoder> DecoderConfig::NewIdDecoder(TokenText token_text) con
         break;
       case Step::kMetaspace:
         decoder->Push(NewMetaspaceStep(step->content, step->drop_first, next));
+        break;
+      case Step::kWordPiece:
+        decoder->Push(NewWordPieceStep(step->content, step->cleanup, next));
+        break;
+      case Step::kBpe:
+        decoder->Push(NewBpeStep(step->content, next));
         break;
     }
   }

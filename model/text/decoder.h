@@ -17,8 +17,8 @@ namespace gantry {
 // thread-safe; outlives the decoders it makes.
 class DecoderConfig {
  public:
-  // From null, ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Strip, or a Sequence of them;
-  // UNIMPLEMENTED names others. Without a decoder tokens are joined by spaces.
+  // From null, BPEDecoder, ByteFallback, ByteLevel, Fuse, Metaspace, Replace, Strip, WordPiece, or
+  // a Sequence of them; UNIMPLEMENTED names others. Without a decoder tokens are joined by spaces.
   static absl::StatusOr<DecoderConfig> Parse(const Json* json);
   // That of Llama's sentencepiece models: U+2581 is a space, byte tokens are bytes, and the space
   // that encoding put first is taken away if `strip_first_space`.
@@ -29,20 +29,33 @@ class DecoderConfig {
   std::unique_ptr<IdDecoder> NewIdDecoder(TokenText token_text) const;
 
   // The bytes that a token with this text adds, as the first token of a text or as a later one.
-  // UNIMPLEMENTED where that depends on other tokens.
+  // UNIMPLEMENTED where that can depend on other tokens.
   absl::StatusOr<std::string> TokenBytes(const std::string& text, bool first) const;
 
  private:
   struct Step {
-    enum Kind { kJoin, kReplace, kByteFallback, kFuse, kStrip, kByteLevel, kMetaspace } kind;
+    enum Kind {
+      kJoin,
+      kReplace,
+      kByteFallback,
+      kFuse,
+      kStrip,
+      kByteLevel,
+      kMetaspace,
+      kWordPiece,
+      kBpe,
+    } kind;
     Pattern pattern = Pattern::Literal("");  // of kReplace
-    std::string content = {};                // what is put in, stripped, or the metaspace
-    int64_t start = 0;                       // of kStrip: characters at most
+    std::string content = {};  // what is put in or stripped, the metaspace, prefix or suffix
+    int64_t start = 0;         // of kStrip: characters at most
     int64_t stop = 0;
     bool drop_first = false;  // of kMetaspace: the first token's marks are no spaces
+    bool cleanup = false;     // of kWordPiece
   };
   static absl::StatusOr<Step> ParseStep(const Json& json, const std::string& kind);
-  static absl::Status Apply(const Step& step, bool first, bool* fused, std::string* bytes);
+  absl::Status CheckTokenByToken() const;
+  // What `step` makes of one token; `joined`: of its share in all tokens as one.
+  static std::string Apply(const Step& step, bool first, bool joined, std::string bytes);
 
   std::vector<Step> steps_;
 };

@@ -1,18 +1,22 @@
 #include "model/text/normalizer.h"
 
-#include <algorithm>
+#include <memory>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "model/text/character_normalizers.h"
+#include "model/text/charsmap.h"
 #include "model/text/json_kind.h"
 #include "model/text/limits.h"
-#include "model/text/nfc.h"
+#include "model/text/pattern.h"
+#include "model/text/unicode_form.h"
 
 namespace gantry {
 namespace {
 
-absl::StatusOr<FlaggedText> Prepend(absl::string_view content, const FlaggedText& text) {
+FlaggedText Prepend(absl::string_view content, const FlaggedText& text) {
   FlaggedText out;
   if (text.text.empty()) return out;
   out.Append(content, /*is_user=*/false);
@@ -45,79 +49,88 @@ absl::StatusOr<FlaggedText> Replace(const Pattern& pattern, absl::string_view co
   return out;
 }
 
-// Where composition changed something it is not known which byte came from which: what is not the
-// same at either end of the change is a user's.
-FlaggedText Nfc(const FlaggedText& text) {
-  FlaggedText out;
-  const std::string normal = ToNfc(text.text);
-  if (text.user.empty() || normal == text.text) {
-    out.text = normal;
-    out.user = text.user;
-    return out;
+absl::StatusOr<Charsmap> ParsePrecompiled(const Json& json) {
+  GANTRY_ASSIGN_OR_RETURN(const std::string base64, GetString(json, "precompiled_charsmap"));
+  std::string bytes;
+  if (!absl::Base64Unescape(base64, &bytes)) {
+    return absl::InvalidArgumentError("precompiled_charsmap: not base64");
   }
-  const size_t shorter = std::min(normal.size(), text.text.size());
-  size_t prefix = 0;
-  while (prefix < shorter && normal[prefix] == text.text[prefix]) ++prefix;
-  size_t suffix = 0;
-  while (suffix < shorter - prefix &&
-         normal[normal.size() - 1 - suffix] == text.text[text.text.size() - 1 - suffix]) {
-    ++suffix;
-  }
-  out.Append(text, 0, prefix);
-  out.Append(absl::string_view(normal).substr(prefix, normal.size() - prefix - suffix),
-             /*is_user=*/true);
-  out.Append(text, text.text.size() - suffix, text.text.size());
-  return out;
+  return Charsmap::Parse(bytes);
+}
+
+absl::StatusOr<BertOptions> ParseBert(const Json& json) {
+  BertOptions options;
+  GANTRY_ASSIGN_OR_RETURN(options.clean_text, GetBoolOr(json, "clean_text", true));
+  GANTRY_ASSIGN_OR_RETURN(options.handle_chinese_chars,
+                          GetBoolOr(json, "handle_chinese_chars", true));
+  GANTRY_ASSIGN_OR_RETURN(options.lowercase, GetBoolOr(json, "lowercase", true));
+  GANTRY_ASSIGN_OR_RETURN(options.strip_accents,
+                          GetBoolOr(json, "strip_accents", options.lowercase));
+  return options;
 }
 
 }  // namespace
 
 absl::StatusOr<Normalizer> Normalizer::Parse(const Json* json) {
   Normalizer normalizer;
-  GANTRY_RETURN_IF_ERROR(ForEachStep(
-      json, "normalizer", "normalizers", [&](const Json& step, const std::string& kind) {
-        return Annotate(AddStep(step, kind, &normalizer), "normalizer");
-      }));
+  GANTRY_RETURN_IF_ERROR(ForEachStep(json, "normalizer", "normalizers",
+                                     [&](const Json& step, const std::string& kind) {
+                                       absl::StatusOr<Step> parsed = ParseStep(step, kind);
+                                       if (!parsed.ok())
+                                         return Annotate(parsed.status(), "normalizer");
+                                       normalizer.steps_.push_back(*std::move(parsed));
+                                       return absl::OkStatus();
+                                     }));
   return normalizer;
 }
 
-absl::Status Normalizer::AddStep(const Json& json, const std::string& kind,
-                                 Normalizer* normalizer) {
-  if (kind == "NFC") {
-    normalizer->steps_.push_back({Step::kNfc, Pattern::Literal(""), ""});
-    return absl::OkStatus();
+absl::StatusOr<Normalizer::Step> Normalizer::ParseStep(const Json& json, const std::string& kind) {
+  using FormOf = std::pair<const char*, UnicodeForm>;
+  for (const auto& [name, form] :
+       {FormOf("NFC", UnicodeForm::kNfc), FormOf("NFD", UnicodeForm::kNfd),
+        FormOf("NFKC", UnicodeForm::kNfkc), FormOf("NFKD", UnicodeForm::kNfkd)}) {
+    if (kind != name) continue;
+    return Step([form = form](const FlaggedText& text) { return ToUnicodeForm(form, text); });
+  }
+  if (kind == "Lowercase") return Step(Lowercase);
+  if (kind == "StripAccents") return Step(StripAccents);
+  if (kind == "Nmt") return Step(Nmt);
+  if (kind == "ByteLevel") return Step(ToByteLevel);
+  if (kind == "Strip") {
+    GANTRY_ASSIGN_OR_RETURN(const bool left, GetBoolOr(json, "strip_left", true));
+    GANTRY_ASSIGN_OR_RETURN(const bool right, GetBoolOr(json, "strip_right", true));
+    return Step([left, right](const FlaggedText& text) { return Strip(text, left, right); });
+  }
+  if (kind == "BertNormalizer") {
+    GANTRY_ASSIGN_OR_RETURN(const BertOptions options, ParseBert(json));
+    return Step([options](const FlaggedText& text) { return BertNormalize(options, text); });
+  }
+  if (kind == "Precompiled") {
+    GANTRY_ASSIGN_OR_RETURN(Charsmap parsed, ParsePrecompiled(json));
+    const auto map = std::make_shared<const Charsmap>(std::move(parsed));
+    return Step([map](const FlaggedText& text) { return map->Apply(text); });
   }
   if (kind == "Prepend") {
-    GANTRY_ASSIGN_OR_RETURN(std::string content, GetString(json, "prepend"));
-    normalizer->steps_.push_back({Step::kPrepend, Pattern::Literal(""), std::move(content)});
-    return absl::OkStatus();
+    GANTRY_ASSIGN_OR_RETURN(const std::string content, GetString(json, "prepend"));
+    return Step([content](const FlaggedText& text) { return Prepend(content, text); });
   }
   if (kind == "Replace") {
     const Json* pattern_json = FindMember(json, "pattern");
     if (pattern_json == nullptr) return absl::InvalidArgumentError("Replace: no pattern");
-    GANTRY_ASSIGN_OR_RETURN(Pattern pattern, Pattern::Parse(*pattern_json));
-    GANTRY_ASSIGN_OR_RETURN(std::string content, GetString(json, "content"));
-    normalizer->steps_.push_back({Step::kReplace, std::move(pattern), std::move(content)});
-    return absl::OkStatus();
+    GANTRY_ASSIGN_OR_RETURN(Pattern parsed, Pattern::Parse(*pattern_json));
+    const auto pattern = std::make_shared<const Pattern>(std::move(parsed));
+    GANTRY_ASSIGN_OR_RETURN(const std::string content, GetString(json, "content"));
+    return Step(
+        [pattern, content](const FlaggedText& text) { return Replace(*pattern, content, text); });
   }
-  return UnsupportedKind("kind", kind, "NFC, Prepend, Replace, Sequence");
-}
-
-absl::StatusOr<FlaggedText> Normalizer::ApplyStep(const Step& step, FlaggedText text) {
-  switch (step.kind) {
-    case Step::kPrepend:
-      return Prepend(step.content, text);
-    case Step::kReplace:
-      return Replace(step.pattern, step.content, text);
-    case Step::kNfc:
-      return Nfc(text);
-  }
-  return absl::InternalError("normalizer: no such step");
+  return UnsupportedKind("kind", kind,
+                         "BertNormalizer, ByteLevel, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, "
+                         "Precompiled, Prepend, Replace, Sequence, Strip, StripAccents");
 }
 
 absl::StatusOr<FlaggedText> Normalizer::Apply(FlaggedText text) const {
   for (const Step& step : steps_) {
-    GANTRY_ASSIGN_OR_RETURN(text, ApplyStep(step, std::move(text)));
+    GANTRY_ASSIGN_OR_RETURN(text, step(text));
     if (text.text.size() > kMaxExpandedBytes) {
       return absl::ResourceExhaustedError(
           absl::StrCat("normalizer: text becomes longer than ", kMaxExpandedBytes, " bytes"));

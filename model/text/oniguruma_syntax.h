@@ -9,8 +9,8 @@
 namespace gantry {
 
 // A regular expression in Oniguruma's Ruby syntax (its doc/RE) in the syntax of PCRE2. What both
-// accept and mean differently is translated (\s, \w) or refused with UNIMPLEMENTED (class
-// intersections, nested classes, \h, the option m). The result need not be well-formed.
+// accept and mean differently is translated (\s, \w, classes in classes, intersections) or
+// refused with UNIMPLEMENTED (\h, the option m). The result need not be well-formed.
 absl::StatusOr<std::string> FromOniguruma(absl::string_view expression);
 
 }  // namespace gantry

@@ -1,5 +1,7 @@
 #include "model/text/pattern.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -16,9 +18,15 @@ namespace gantry {
 namespace {
 
 constexpr size_t kMaxExpressionBytes = 16 << 10;
-constexpr uint32_t kMatchLimit = 1'000'000;   // steps of backtracking for one match
+// Steps of backtracking for one place where a match may begin: twice the longest text, for
+// expressions of published tokenizers go back through a run of white space once.
+constexpr uint32_t kMatchLimit = 2 * kMaxTextBytes;
 constexpr uint32_t kHeapLimitKiB = 64 << 10;  // without just-in-time compilation
-constexpr size_t kJitStackBytes = 1 << 20;
+constexpr size_t kJitStackBytes = 32 << 20;
+// The limit is counted anew at each place, so an expression may come near it at every byte of a
+// text. Few places are tried at once, and the time is looked at between them.
+constexpr size_t kPlacesAtOnce = 16;
+constexpr int kMatchesAtOnce = 32;
 
 struct FreeContext {
   void operator()(pcre2_compile_context* context) const { pcre2_compile_context_free(context); }
@@ -61,7 +69,8 @@ struct Pattern::Scratch::Memory {
   Owned<pcre2_jit_stack> stack;
 };
 
-Pattern::Scratch::Scratch() = default;
+Pattern::Scratch::Scratch(std::chrono::milliseconds max_time)
+    : deadline_(std::chrono::steady_clock::now() + max_time) {}
 Pattern::Scratch::~Scratch() = default;
 
 Pattern::Pattern() = default;
@@ -85,8 +94,8 @@ absl::StatusOr<Pattern> Pattern::Regex(absl::string_view expression) {
   const Owned<pcre2_compile_context> context(pcre2_compile_context_create(nullptr));
   pcre2_set_parens_nest_limit(context.get(), 50);
   // In Oniguruma's Ruby syntax ^ and $ are of a line. \C could match half a character.
-  const uint32_t options =
-      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_UTF_CHECK;
+  const uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C |
+                           PCRE2_NO_UTF_CHECK | PCRE2_USE_OFFSET_LIMIT;
   int error = 0;
   PCRE2_SIZE offset = 0;
   Owned<pcre2_code> code(
@@ -138,11 +147,27 @@ absl::Status Pattern::FindAll(
   }
 
   size_t last_end = absl::string_view::npos;
+  int until_clock = kMatchesAtOnce;
   for (size_t pos = 0; pos <= text.size();) {
+    if (--until_clock <= 0) {
+      until_clock = kMatchesAtOnce;
+      if (std::chrono::steady_clock::now() > scratch->deadline_) {
+        return absl::ResourceExhaustedError(absl::StrCat(
+            "regular expression \"", absl::CHexEscape(code_->expression.substr(0, 200)),
+            "\" takes too long: at byte ", pos, " of a text of ", text.size(), " bytes"));
+      }
+    }
+    const size_t limit = std::min(text.size(), pos + kPlacesAtOnce);
+    pcre2_set_offset_limit(context, limit);
     // The text was checked once; without this flag every match would check all of it again.
     const int result =
         pcre2_match(code, Units(text), text.size(), pos, PCRE2_NO_UTF_CHECK, data, context);
-    if (result == PCRE2_ERROR_NOMATCH) break;
+    if (result == PCRE2_ERROR_NOMATCH) {
+      pos = limit + 1;
+      while (pos < text.size() && (static_cast<unsigned char>(text[pos]) & 0xc0) == 0x80) ++pos;
+      until_clock = 0;
+      continue;
+    }
     if (result < 0) {
       return absl::ResourceExhaustedError(absl::StrCat(
           "regular expression \"", absl::CHexEscape(code_->expression.substr(0, 200)),

@@ -1,6 +1,7 @@
 #ifndef GANTRY_MODEL_TEXT_PATTERN_H_
 #define GANTRY_MODEL_TEXT_PATTERN_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -26,21 +27,23 @@ class Pattern {
   Pattern& operator=(Pattern&&) noexcept;
   ~Pattern();
 
-  // Memory for matching, for one thread. Making it costs more than matching a short text.
+  // Memory and time for matching, for one thread and one text, which may be in pieces. Making it
+  // costs more than matching a short text.
   class Scratch {
    public:
-    Scratch();
+    explicit Scratch(std::chrono::milliseconds max_time = std::chrono::seconds(10));
     ~Scratch();
 
    private:
     friend class Pattern;
     struct Memory;
+    std::chrono::steady_clock::time_point deadline_;
     std::unique_ptr<Memory> memory_;  // made when an expression first needs it
   };
 
   // Calls `visit` with the byte range of every match in order; matches do not overlap, but may be
   // empty. An empty literal has no matches. RESOURCE_EXHAUSTED when an expression backtracks
-  // beyond a limit. `text` is well-formed UTF-8.
+  // beyond a limit or takes more time than `scratch` has. `text` is well-formed UTF-8.
   absl::Status FindAll(absl::string_view text, Scratch* scratch,
                        absl::FunctionRef<absl::Status(size_t begin, size_t end)> visit) const;
 

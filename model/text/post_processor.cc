@@ -82,6 +82,28 @@ absl::Status ParseTemplate(const Json& processor, PostProcessor* out) {
   return absl::OkStatus();
 }
 
+// BERT's [CLS] and [SEP], RoBERTa's <s> and </s>: ["TOKEN", ID] each.
+absl::Status ParseClsAndSep(const Json& processor, PostProcessor* out) {
+  int32_t ids[2];
+  for (const int i : {0, 1}) {
+    const char* key = i == 0 ? "cls" : "sep";
+    const Json* pair = FindMember(processor, key);
+    int64_t id = -1;
+    if (pair != nullptr && pair->is_array() && pair->size() == 2 &&
+        (*pair)[1].is_number_integer()) {
+      id = (*pair)[1].get<int64_t>();
+    }
+    if (id < 0 || id > kMaxTokenId) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(key, ": expected [TOKEN, ID] with an ID in [0, ", kMaxTokenId, "]"));
+    }
+    ids[i] = static_cast<int32_t>(id);
+  }
+  out->before.insert(out->before.begin(), ids[0]);
+  out->after.push_back(ids[1]);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<PostProcessor> PostProcessor::Parse(const Json* json) {
@@ -92,8 +114,12 @@ absl::StatusOr<PostProcessor> PostProcessor::Parse(const Json* json) {
         if (kind == "TemplateProcessing") {
           return Annotate(ParseTemplate(step, &result), "post_processor TemplateProcessing");
         }
+        if (kind == "BertProcessing" || kind == "RobertaProcessing") {
+          return Annotate(ParseClsAndSep(step, &result), absl::StrCat("post_processor ", kind));
+        }
         return UnsupportedKind("post_processor kind", kind,
-                               "ByteLevel, Sequence, TemplateProcessing");
+                               "BertProcessing, ByteLevel, RobertaProcessing, Sequence, "
+                               "TemplateProcessing");
       }));
   return result;
 }

@@ -11,8 +11,8 @@ namespace gantry {
 
 // The "post_processor" of a tokenizer.json for one text: the ids put around it. Immutable.
 struct PostProcessor {
-  // From null, TemplateProcessing, ByteLevel (which changes no ids), or a Sequence of them;
-  // UNIMPLEMENTED names others.
+  // From null, BertProcessing, RobertaProcessing, TemplateProcessing, ByteLevel (which changes no
+  // ids), or a Sequence of them; UNIMPLEMENTED names others.
   static absl::StatusOr<PostProcessor> Parse(const Json* json);
 
   std::vector<int32_t> before;

@@ -1,5 +1,6 @@
 #include "model/text/pre_tokenizer.h"
 
+#include <functional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -83,10 +84,12 @@ class SplitStep : public Step {
   const bool invert_;
 };
 
-class DigitsStep : public Step {
+// Cuts at characters of a kind.
+class CharacterStep : public Step {
  public:
-  explicit DigitsStep(bool individual)
-      : behavior_(individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous) {}
+  using Predicate = std::function<bool(char32_t)>;
+  CharacterStep(Predicate matches, SplitBehavior behavior)
+      : matches_(std::move(matches)), behavior_(behavior) {}
 
   absl::StatusOr<Pieces> Apply(const Pieces& pieces) const override {
     Pieces out(pieces.IsFirst(0));
@@ -95,7 +98,7 @@ class DigitsStep : public Step {
       Splitter splitter(text, behavior_, /*invert=*/false, &out);
       for (size_t pos = 0; pos < text.size();) {
         const size_t begin = pos;
-        if (IsNumber(NextChar(text, &pos))) splitter.Match(begin, pos);
+        if (matches_(NextChar(text, &pos))) splitter.Match(begin, pos);
       }
       splitter.Finish();
     }
@@ -103,7 +106,34 @@ class DigitsStep : public Step {
   }
 
  private:
+  const Predicate matches_;
   const SplitBehavior behavior_;
+};
+
+// Cuts into runs of word characters and runs of others, without white space: \w+|[^\w\s]+.
+class WordStep : public Step {
+ public:
+  absl::StatusOr<Pieces> Apply(const Pieces& pieces) const override {
+    Pieces out(pieces.IsFirst(0));
+    for (size_t i = 0; i < pieces.count(); ++i) {
+      const absl::string_view text = pieces.piece(i);
+      enum { kSpace, kWord, kOther } previous = kSpace;
+      for (size_t pos = 0; pos < text.size();) {
+        const size_t begin = pos;
+        const char32_t c = NextChar(text, &pos);
+        const auto kind = IsWordCharacter(c) ? kWord : IsSpace(c) ? kSpace : kOther;
+        if (kind != previous) out.EndPiece();
+        if (kind != kSpace) {
+          out.AppendText(text.substr(begin, pos - begin));
+        } else if (begin == 0) {
+          out.ClearAtStart();
+        }
+        previous = kind;
+      }
+      out.EndPiece();
+    }
+    return out;
+  }
 };
 
 // Puts a space before each piece that does not begin with one.
@@ -166,9 +196,32 @@ absl::Status AddStep(const Json& json, const std::string& kind,
     steps->push_back(std::make_unique<MetaspaceStep>(std::move(options)));
     return absl::OkStatus();
   }
+  const auto cut = [&](CharacterStep::Predicate matches, SplitBehavior behavior) {
+    steps->push_back(std::make_unique<CharacterStep>(std::move(matches), behavior));
+    return absl::OkStatus();
+  };
   if (kind == "Digits") {
     GANTRY_ASSIGN_OR_RETURN(const bool individual, GetBoolOr(json, "individual_digits", false));
-    steps->push_back(std::make_unique<DigitsStep>(individual));
+    return cut(IsNumber, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
+  }
+  if (kind == "Punctuation") {
+    GANTRY_ASSIGN_OR_RETURN(const std::string name, GetStringOr(json, "behavior", "Isolated"));
+    GANTRY_ASSIGN_OR_RETURN(const SplitBehavior behavior, ParseSplitBehavior(name));
+    return cut(IsPunctuation, behavior);
+  }
+  if (kind == "CharDelimiterSplit") {
+    GANTRY_ASSIGN_OR_RETURN(const std::string delimiter, GetCharacter(json, "delimiter"));
+    size_t pos = 0;
+    const char32_t character = NextChar(delimiter, &pos);
+    return cut([character](char32_t c) { return c == character; }, SplitBehavior::kRemoved);
+  }
+  if (kind == "WhitespaceSplit") return cut(IsSpace, SplitBehavior::kRemoved);
+  if (kind == "BertPreTokenizer") {
+    GANTRY_RETURN_IF_ERROR(cut(IsSpace, SplitBehavior::kRemoved));
+    return cut(IsPunctuation, SplitBehavior::kIsolated);
+  }
+  if (kind == "Whitespace") {
+    steps->push_back(std::make_unique<WordStep>());
     return absl::OkStatus();
   }
   if (kind == "Split") {
@@ -176,7 +229,9 @@ absl::Status AddStep(const Json& json, const std::string& kind,
     steps->push_back(std::move(step));
     return absl::OkStatus();
   }
-  return UnsupportedKind("kind", kind, "ByteLevel, Digits, Metaspace, Sequence, Split");
+  return UnsupportedKind("kind", kind,
+                         "BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, Metaspace, "
+                         "Punctuation, Sequence, Split, Whitespace, WhitespaceSplit");
 }
 
 }  // namespace

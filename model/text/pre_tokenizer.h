@@ -21,8 +21,8 @@ class PreTokenizer {
     virtual absl::StatusOr<Pieces> Apply(const Pieces& pieces) const = 0;
   };
 
-  // From null, Metaspace, ByteLevel, Split, Digits, or a Sequence of them; UNIMPLEMENTED names
-  // others.
+  // From null, BertPreTokenizer, ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation,
+  // Split, Whitespace, WhitespaceSplit, or a Sequence of them; UNIMPLEMENTED names others.
   static absl::StatusOr<PreTokenizer> Parse(const Json* json);
 
   // RESOURCE_EXHAUSTED when an expression passes its limits or the text becomes longer than

@@ -8,12 +8,12 @@
 #include "base/status_macros.h"
 #include "model/text/added_tokens.h"
 #include "model/text/added_tokens_json.h"
-#include "model/text/bpe.h"
 #include "model/text/decoder.h"
 #include "model/text/marked_text_check.h"
 #include "model/text/normalizer.h"
 #include "model/text/post_processor.h"
 #include "model/text/pre_tokenizer.h"
+#include "model/text/token_model.h"
 
 namespace gantry {
 namespace {
@@ -36,31 +36,31 @@ class JsonTokenizer : public Tokenizer {
   }
   int32_t TokenId(absl::string_view token) const override {
     const auto added = added_ids_.find(token);
-    return added != added_ids_.end() ? added->second : bpe_.vocabulary().Find(token);
+    return added != added_ids_.end() ? added->second : model_->vocabulary().Find(token);
   }
 
  private:
-  JsonTokenizer(Bpe bpe, Normalizer normalizer, PreTokenizer pre_tokenizer, DecoderConfig decoder,
-                PostProcessor post_processor)
-      : bpe_(std::move(bpe)),
+  JsonTokenizer(std::unique_ptr<TokenModel> model, Normalizer normalizer,
+                PreTokenizer pre_tokenizer, DecoderConfig decoder, PostProcessor post_processor)
+      : model_(std::move(model)),
         normalizer_(std::move(normalizer)),
         pre_tokenizer_(std::move(pre_tokenizer)),
         decoder_(std::move(decoder)),
         post_processor_(std::move(post_processor)),
-        vocab_size_(bpe_.vocabulary().size()) {}
+        vocab_size_(model_->vocabulary().size()) {}
 
   absl::Status AddTokens(std::vector<AddedToken> tokens);
   absl::Status CheckPostProcessor() const;
   // Appends the ids of normalised text without added tokens.
-  absl::Status EncodePlain(std::string text, bool at_start, std::vector<int32_t>* ids) const;
+  absl::Status EncodePlain(const FlaggedText& text, bool at_start, std::vector<int32_t>* ids) const;
   absl::Status EncodeNormalized(const FlaggedText& text, bool at_start,
                                 std::vector<int32_t>* ids) const;
   const std::string* TokenText(int32_t id) const {
     const auto added = added_.find(id);
-    return added != added_.end() ? &added->second.content : bpe_.vocabulary().Token(id);
+    return added != added_.end() ? &added->second.content : model_->vocabulary().Token(id);
   }
 
-  const Bpe bpe_;
+  const std::unique_ptr<const TokenModel> model_;
   const Normalizer normalizer_;
   const PreTokenizer pre_tokenizer_;
   const DecoderConfig decoder_;
@@ -68,6 +68,7 @@ class JsonTokenizer : public Tokenizer {
   int32_t vocab_size_;
   absl::flat_hash_map<int32_t, AddedToken> added_;
   absl::flat_hash_map<std::string, int32_t> added_ids_;
+  TokenModel::IdSet special_in_model_;
   AddedTokenFinder in_text_;        // added tokens looked for in the text as it comes
   AddedTokenFinder in_normalized_;  // and those looked for once it is normalised
 };
@@ -78,8 +79,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(const Json& json
   }
   const Json* model = FindMember(json, "model");
   if (model == nullptr) return absl::InvalidArgumentError("model: absent");
-  absl::StatusOr<Bpe> bpe = Bpe::Parse(*model);
-  if (!bpe.ok()) return Annotate(bpe.status(), "model");
+  absl::StatusOr<std::unique_ptr<TokenModel>> parsed = TokenModel::Parse(*model);
+  if (!parsed.ok()) return Annotate(parsed.status(), "model");
   GANTRY_ASSIGN_OR_RETURN(Normalizer normalizer, Normalizer::Parse(FindMember(json, "normalizer")));
   GANTRY_ASSIGN_OR_RETURN(PreTokenizer pre_tokenizer,
                           PreTokenizer::Parse(FindMember(json, "pre_tokenizer")));
@@ -89,7 +90,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(const Json& json
   GANTRY_ASSIGN_OR_RETURN(std::vector<AddedToken> added,
                           ParseAddedTokens(FindMember(json, "added_tokens")));
   std::unique_ptr<JsonTokenizer> tokenizer(
-      new JsonTokenizer(*std::move(bpe), std::move(normalizer), std::move(pre_tokenizer),
+      new JsonTokenizer(*std::move(parsed), std::move(normalizer), std::move(pre_tokenizer),
                         std::move(decoder), std::move(post_processor)));
   GANTRY_RETURN_IF_ERROR(tokenizer->AddTokens(std::move(added)));
   GANTRY_RETURN_IF_ERROR(tokenizer->CheckPostProcessor());
@@ -98,8 +99,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> JsonTokenizer::Parse(const Json& json
 
 absl::Status JsonTokenizer::AddTokens(std::vector<AddedToken> tokens) {
   for (AddedToken& token : tokens) {
-    const std::string* in_model = bpe_.vocabulary().Token(token.id);
-    const int32_t model_id = bpe_.vocabulary().Find(token.content);
+    const std::string* in_model = model_->vocabulary().Token(token.id);
+    const int32_t model_id = model_->vocabulary().Find(token.content);
     if ((in_model != nullptr && *in_model != token.content) ||
         (model_id >= 0 && model_id != token.id)) {
       return absl::InvalidArgumentError(absl::StrCat(
@@ -117,6 +118,7 @@ absl::Status JsonTokenizer::AddTokens(std::vector<AddedToken> tokens) {
     }
     AddedTokenFinder& finder = token.normalized ? in_normalized_ : in_text_;
     GANTRY_RETURN_IF_ERROR(Annotate(finder.Add(token, text), "added_tokens"));
+    if (token.special && in_model != nullptr) special_in_model_.insert(token.id);
     vocab_size_ = std::max(vocab_size_, token.id + 1);
     added_ids_.emplace(token.content, token.id);
     added_.emplace(token.id, std::move(token));
@@ -163,17 +165,21 @@ absl::Status JsonTokenizer::EncodeNormalized(const FlaggedText& text, bool at_st
       ids->push_back(segment.id);
       continue;
     }
-    GANTRY_RETURN_IF_ERROR(EncodePlain(text.text.substr(segment.begin, segment.end - segment.begin),
-                                       at_start && segment.begin == 0, ids));
+    GANTRY_RETURN_IF_ERROR(
+        EncodePlain(text.Slice(segment.begin, segment.end), at_start && segment.begin == 0, ids));
   }
   return absl::OkStatus();
 }
 
-absl::Status JsonTokenizer::EncodePlain(std::string text, bool at_start,
+absl::Status JsonTokenizer::EncodePlain(const FlaggedText& text, bool at_start,
                                         std::vector<int32_t>* ids) const {
-  GANTRY_ASSIGN_OR_RETURN(const Pieces pieces,
-                          pre_tokenizer_.Apply(Pieces(std::move(text), at_start)));
-  for (size_t i = 0; i < pieces.count(); ++i) bpe_.Encode(pieces.piece(i), ids);
+  GANTRY_ASSIGN_OR_RETURN(const Pieces pieces, pre_tokenizer_.Apply(Pieces(text.text, at_start)));
+  // A model whose vocabulary has the special tokens would make them of what a user typed.
+  const bool has_user = text.user.find('\1') != std::string::npos;
+  const TokenModel::IdSet* forbidden = has_user ? &special_in_model_ : nullptr;
+  for (size_t i = 0; i < pieces.count(); ++i) {
+    GANTRY_RETURN_IF_ERROR(model_->Encode(pieces.piece(i), forbidden, ids));
+  }
   return absl::OkStatus();
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "proto/retry_info.h"
 #include "tests/coordinator/fake_tokenizer.h"
 #include "tests/status_matchers.h"
 
@@ -327,6 +328,76 @@ TEST_F(EngineTest, AFullQueueRefuses) {
   EXPECT_EQ(engine_->counters().requests_rejected(), 1);
   ExpectNothingLeft();
   EXPECT_EQ(engine_->counters().requests_finished(), 5);
+}
+
+TEST_F(EngineTest, AFullQueueMakesRoomForAClientWithLess) {
+  options_.max_sequences = 1;
+  Begin();
+  std::vector<std::shared_ptr<Client>> flood;
+  for (int i = 0; i < 5; ++i) {
+    Request request = Prompt({'a'}, 2);
+    request.client = "flood";
+    flood.push_back(Submit(std::move(request)));
+  }
+  Request request = Prompt({'k'}, 2);
+  request.client = "other";
+  const auto other = Submit(std::move(request));
+  EXPECT_FALSE(other->ended);
+  EXPECT_THAT(flood[4]->status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("queue")));
+  EXPECT_GE(GetRetryDelay(flood[4]->status), absl::Milliseconds(100));
+  ExpectNothingLeft();
+  EXPECT_THAT(other->ids, ElementsAre('l', 'm'));
+  for (int i = 0; i < 4; ++i) EXPECT_THAT(flood[i]->ids, SizeIs(2)) << i;
+}
+
+TEST_F(EngineTest, AFullQueueRefusesTheClientThatFillsIt) {
+  options_.max_sequences = 1;
+  Begin();
+  std::vector<std::shared_ptr<Client>> clients;
+  for (const char* name : {"a", "a", "a", "b", "b", "b", "a"}) {
+    Request request = Prompt({'a'}, 2);
+    request.client = name;
+    clients.push_back(Submit(std::move(request)));
+  }
+  // The first runs; then two of each wait.
+  for (int i : {5, 6}) {
+    EXPECT_THAT(clients[i]->status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("")));
+  }
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, ClientsTakeTurns) {
+  options_.max_sequences = 1;
+  Begin();
+  std::vector<std::shared_ptr<Client>> clients;
+  for (const char* name : {"a", "a", "a", "b"}) {
+    Request request = Prompt({'a'}, 2);
+    request.client = name;
+    clients.push_back(Submit(std::move(request)));
+  }
+  while (!clients[3]->ended) Return();
+  EXPECT_TRUE(clients[0]->ended);
+  EXPECT_THAT(clients[1]->ids, IsEmpty());
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, PromptsBesideAnswersAreMeasuredFirst) {
+  Begin();
+  const auto answering = Submit(Prompt({'a'}, 200));
+  Return();
+  Submit(Prompt(std::vector<int32_t>(100, 'x'), 1));
+  const auto last = [this] { return pipeline_.sent().back(); };
+  ASSERT_THAT(last().slices(), SizeIs(1));  // nobody knows yet how long a step takes without
+  clock_.Advance(absl::Milliseconds(10));
+  Return();
+  ASSERT_THAT(last().slices(), SizeIs(2));
+  const int first = last().slices(1).token_ids_size();
+  clock_.Advance(absl::Milliseconds(26));  // 10 beyond the 1.6 times of --max_decode_slowdown
+  Return();
+  ASSERT_THAT(last().slices(), SizeIs(2));
+  EXPECT_LT(last().slices(1).token_ids_size(), first);
+  ExpectNothingLeft();
+  EXPECT_THAT(answering->ids, SizeIs(200));
 }
 
 TEST_F(EngineTest, TheEndOfAnEpochFailsEveryRequestWithTheReason) {

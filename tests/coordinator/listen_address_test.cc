@@ -49,5 +49,14 @@ TEST(ListenAddressTest, NamesAPortInUse) {
   close(fd);
 }
 
+TEST(ListenAddressTest, HostAndPort) {
+  for (const char* good : {"127.0.0.1:0", "[::1]:65535", "head:7070"}) {
+    EXPECT_TRUE(IsHostPort(good)) << good;
+  }
+  for (const char* bad : {"", "nonsense", ":80", "head:", "head:65536", "head:-1", "head:x"}) {
+    EXPECT_FALSE(IsHostPort(bad)) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace gantry

@@ -54,6 +54,69 @@ TEST_F(RequestTest, TokenIdsOutsideTheVocabularyAreRefused) {
   }
 }
 
+TEST_F(RequestTest, PriorityIsWithinItsBounds) {
+  v1::GenerateRequest request = Ids({1});
+  for (int32_t priority : {-10, 0, 10}) {
+    request.set_priority(priority);
+    GANTRY_ASSERT_OK_AND_ASSIGN(const Request checked, Check(request));
+    EXPECT_EQ(checked.priority, priority);
+    EXPECT_EQ(checked.client, "");
+  }
+  for (int32_t priority : {-11, 11, std::numeric_limits<int32_t>::min()}) {
+    request.set_priority(priority);
+    ExpectRefused(request, "priority");
+  }
+}
+
+TEST_F(RequestTest, ToolsNeedATemplateThatKnowsThem) {
+  v1::GenerateRequest request;
+  v1::ChatMessage* const message = request.mutable_chat()->add_messages();
+  message->set_role("user");
+  message->set_content("x");
+  request.mutable_chat()->set_tools_json("[{\"a\":1}]");
+  const auto plain = ChatTemplate::Parse("{{ messages[0].content }}", Json::object()).value();
+  context_.chat_template = plain.get();
+  ExpectRefused(request, "tools: expected none");
+
+  const auto knowing =
+      ChatTemplate::Parse("{{ messages[0].content }}{{ tools | tojson }}", Json::object()).value();
+  context_.chat_template = knowing.get();
+  GANTRY_ASSERT_OK_AND_ASSIGN(const MarkedText text, RenderChat(request.chat(), context_));
+  EXPECT_EQ(text.text, "x[{\"a\": 1}]");
+  for (const std::string& tools : {std::string("{}"), std::string("["),
+                                   "[" + std::string(1000, '[') + std::string(1000, ']') + "]"}) {
+    request.mutable_chat()->set_tools_json(tools);
+    ExpectRefused(request, "tools: ");
+  }
+}
+
+TEST_F(RequestTest, ResultsAndCallsOfToolsAreNotLeftOutInSilence) {
+  const auto plain = ChatTemplate::Parse("{{ messages[0].content }}", Json::object()).value();
+  const auto knowing = ChatTemplate::Parse(
+                           "{% if messages[0].role == 'tool' %}r{% endif %}"
+                           "{{ messages[0].tool_calls | tojson }}",
+                           Json::object())
+                           .value();
+  v1::GenerateRequest calls;
+  v1::ChatMessage* const message = calls.mutable_chat()->add_messages();
+  message->set_role("assistant");
+  message->set_tool_calls_json("[{\"id\":\"1\"}]");
+  context_.chat_template = plain.get();
+  ExpectRefused(calls, "no use for them");
+  context_.chat_template = knowing.get();
+  EXPECT_EQ(RenderChat(calls.chat(), context_)->text, "[{\"id\": \"1\"}]");
+  message->set_tool_calls_json("{}");
+  ExpectRefused(calls, "chat.messages.tool_calls: ");
+
+  message->clear_tool_calls_json();
+  message->set_role("tool");
+  context_.chat_template = plain.get();
+  ExpectRefused(calls, "no use for them");
+  context_.chat_template = knowing.get();
+  message->set_tool_call_id("\xff");
+  ExpectRefused(calls, "UTF-8");
+}
+
 TEST_F(RequestTest, AnInputIsNeeded) {
   ExpectRefused(v1::GenerateRequest(), "input");
   ExpectRefused(Ids({}), "prompt");

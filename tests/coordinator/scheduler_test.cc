@@ -24,6 +24,8 @@ SchedulerState State() {
   state.block_size = 4;
   state.max_step_tokens = 16;
   state.max_step_rows = 16;
+  state.max_prompt_tokens_beside_decode = 16;
+  state.clients = {0};
   state.max_running = 8;
   state.max_steps_in_flight = 2;
   return state;
@@ -52,7 +54,7 @@ TEST(SchedulerTest, AdmitsAPromptWithAllItsBlocks) {
   state.waiting = {Sequence(10, 0, 0)};
   const StepPlan plan = PlanStep(state);
   ASSERT_THAT(plan.slices, SizeIs(1));
-  EXPECT_EQ(plan.admitted, 1);
+  EXPECT_THAT(plan.admitted, ElementsAre(0));
   EXPECT_EQ(plan.slices[0].count, 10);
   EXPECT_EQ(plan.slices[0].new_blocks, 3);
   EXPECT_EQ(plan.slices[0].logit_rows, 1);
@@ -183,6 +185,9 @@ class Simulation {
     total_blocks_ = BlocksFor(context_, state_.block_size) * Pick(1, 3);
     state_.max_step_tokens = Pick(1, 40);
     state_.max_step_rows = Pick(1, state_.max_step_tokens);
+    state_.max_prompt_tokens_beside_decode = Pick(0, state_.max_step_tokens);
+    state_.clients.resize(Pick(1, 4));
+    for (double& served : state_.clients) served = Pick(0, 100);
     state_.max_running = Pick(1, 12);
     state_.stages = Pick(1, 4);
     state_.max_steps_in_flight = state_.stages + Pick(0, 2);
@@ -193,6 +198,8 @@ class Simulation {
       item.view.length = Pick(1, context_ - 1);
       item.end = Pick(item.view.length + 1, context_);
       item.view.score = Pick(0, 5) == 0;
+      item.view.client = Pick(0, state_.clients.size() - 1);
+      item.view.priority = Pick(-10, 10);
       items_.push_back(item);
     }
   }
@@ -247,19 +254,21 @@ class Simulation {
                                                   [](const Step& step) { return step.decodes; });
     const StepPlan plan = PlanStep(state_);
     std::vector<int> planned = running_;
-    planned.insert(planned.end(), waiting_.begin(), waiting_.begin() + plan.admitted);
+    planned.insert(planned.end(), waiting_.begin(), waiting_.end());
+    const size_t running = running_.size();
     for (int index : plan.preempted) {
       Item& item = items_[planned[index]];
       allocator_->Free(&item.blocks);
       item.view.blocks = item.view.scheduled = 0;
       item.scored = 0;
+      item.view.resumes = true;
       ++item.generation;
       std::erase(running_, planned[index]);
       waiting_.push_front(planned[index]);
     }
-    for (int i = 0; i < plan.admitted; ++i) {
-      running_.push_back(waiting_.front());
-      waiting_.pop_front();
+    for (int i : plan.admitted) {
+      running_.push_back(planned[running + i]);
+      std::erase(waiting_, running_.back());
     }
     if (plan.slices.empty()) return false;
     Check(plan, planned);
@@ -286,6 +295,8 @@ class Simulation {
       item.view.blocks = item.blocks.size();
       item.view.scheduled += slice.count;
       item.view.last_step = steps_;
+      item.view.resumes = false;
+      state_.clients[item.view.client] += slice.count;
       const bool last = item.view.scheduled == item.view.length;
       EXPECT_EQ(slice.logit_rows, item.view.score ? slice.count : (last ? 1 : 0));
       if (slice.logit_rows > 0) {

@@ -200,3 +200,16 @@ class Cluster:
 
 def ids(numbers):
     return "--token_ids=" + ",".join(map(str, numbers))
+
+
+@contextlib.contextmanager
+def long_model(tokenizer=False):
+    """A model without weights whose answers last for as long as a test needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = json.loads((DEMO / "config.json").read_text())
+        config["max_position_embeddings"] = 30000
+        (pathlib.Path(folder) / "config.json").write_text(json.dumps(config))
+        if tokenizer:
+            for file in DEMO.glob("*token*"):
+                (pathlib.Path(folder) / file.name).symlink_to(file)
+        yield folder

@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 import uuid
 
 from cluster import MODELS, ROOT, processes_with, wait_until
@@ -102,8 +104,10 @@ class DemoTest(unittest.TestCase):
             script = subprocess.Popen(
                 [ROOT / "deploy/local.sh", f"--model={MODELS}/phi3", "--serve"], **self.options, start_new_session=True
             )
-            while "Serving at" not in (line := script.stdout.readline()):
+            while not (page := re.search(r"API, at (\S+)", line := script.stdout.readline())):
                 self.assertTrue(line, "ended early")
+            with urllib.request.urlopen(page[1], timeout=60) as response:
+                self.assertIn(b"<title>Gantry</title>", response.read())
             os.killpg(script.pid, sent)
             script.communicate()
             self.assertEqual(script.returncode, 128 + sent)

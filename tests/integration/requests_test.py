@@ -1,6 +1,5 @@
 """What a client may ask of a running cluster, and what it is refused."""
 
-import contextlib
 import json
 import pathlib
 import signal
@@ -8,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from cluster import DEMO, ROOT, Cluster, ids, wait_until
+from cluster import DEMO, ROOT, Cluster, ids, long_model, wait_until
 
 QUESTION = "--chat=How many bytes are in one gigabyte?"
 GOLDEN = json.loads((ROOT / "tests/testdata/demo/generate.json").read_text())["cases"]
@@ -19,16 +18,6 @@ def idle(status):
     return all(
         counters[name] == 0 for name in ("requests_running", "requests_waiting", "steps_in_flight", "kv_blocks_used")
     )
-
-
-@contextlib.contextmanager
-def long_model():
-    """A model without weights whose answers last for as long as a test needs."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = json.loads((DEMO / "config.json").read_text())
-        config["max_position_embeddings"] = 30000
-        (pathlib.Path(folder) / "config.json").write_text(json.dumps(config))
-        yield folder
 
 
 DUMMY = ["--load_format=dummy", "--context=30000"]

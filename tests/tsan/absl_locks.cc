@@ -5,6 +5,7 @@
 #include <sanitizer/tsan_interface.h>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 
 namespace {
@@ -13,34 +14,38 @@ using absl::Condition;
 using absl::CondVar;
 using absl::Duration;
 using absl::Mutex;
+using absl::Notification;
 using absl::Time;
 
 constexpr unsigned kRead = __tsan_mutex_read_lock;
 constexpr unsigned kTry = __tsan_mutex_try_lock;
 
 // Real..() is the function of Abseil, Wrap..() what is called in its place.
-#define WRAP(result, name, symbol, ...)                                     \
-  result Real##name(__VA_ARGS__) __asm__("__real__ZN4absl7debian3" symbol); \
-  result Wrap##name(__VA_ARGS__) __asm__("__wrap__ZN4absl7debian3" symbol)
+#define WRAP(result, name, symbol, ...)                        \
+  result Real##name(__VA_ARGS__) __asm__("__real__ZN" symbol); \
+  result Wrap##name(__VA_ARGS__) __asm__("__wrap__ZN" symbol)
 
 }  // namespace
 
-WRAP(void, Lock, "5Mutex4LockEv", Mutex*);
-WRAP(void, Unlock, "5Mutex6UnlockEv", Mutex*);
-WRAP(bool, TryLock, "5Mutex7TryLockEv", Mutex*);
-WRAP(void, ReaderLock, "5Mutex10ReaderLockEv", Mutex*);
-WRAP(void, ReaderUnlock, "5Mutex12ReaderUnlockEv", Mutex*);
-WRAP(void, LockWhen, "5Mutex8LockWhenERKNS0_9ConditionE", Mutex*, const Condition&);
-WRAP(void, Await, "5Mutex5AwaitERKNS0_9ConditionE", Mutex*, const Condition&);
-WRAP(bool, AwaitWithTimeout, "5Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", Mutex*,
+WRAP(void, Lock, "4absl7debian35Mutex4LockEv", Mutex*);
+WRAP(void, Unlock, "4absl7debian35Mutex6UnlockEv", Mutex*);
+WRAP(bool, TryLock, "4absl7debian35Mutex7TryLockEv", Mutex*);
+WRAP(void, ReaderLock, "4absl7debian35Mutex10ReaderLockEv", Mutex*);
+WRAP(void, ReaderUnlock, "4absl7debian35Mutex12ReaderUnlockEv", Mutex*);
+WRAP(void, LockWhen, "4absl7debian35Mutex8LockWhenERKNS0_9ConditionE", Mutex*, const Condition&);
+WRAP(void, Await, "4absl7debian35Mutex5AwaitERKNS0_9ConditionE", Mutex*, const Condition&);
+WRAP(bool, AwaitWithTimeout,
+     "4absl7debian35Mutex16AwaitWithTimeoutERKNS0_9ConditionENS0_8DurationE", Mutex*,
      const Condition&, Duration);
-WRAP(bool, AwaitWithDeadline, "5Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE", Mutex*,
-     const Condition&, Time);
-WRAP(void, Wait, "7CondVar4WaitEPNS0_5MutexE", CondVar*, Mutex*);
-WRAP(bool, WaitWithTimeout, "7CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE", CondVar*,
-     Mutex*, Duration);
-WRAP(bool, WaitWithDeadline, "7CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE", CondVar*, Mutex*,
-     Time);
+WRAP(bool, AwaitWithDeadline, "4absl7debian35Mutex17AwaitWithDeadlineERKNS0_9ConditionENS0_4TimeE",
+     Mutex*, const Condition&, Time);
+WRAP(void, Wait, "4absl7debian37CondVar4WaitEPNS0_5MutexE", CondVar*, Mutex*);
+WRAP(bool, WaitWithTimeout, "4absl7debian37CondVar15WaitWithTimeoutEPNS0_5MutexENS0_8DurationE",
+     CondVar*, Mutex*, Duration);
+WRAP(bool, WaitWithDeadline, "4absl7debian37CondVar16WaitWithDeadlineEPNS0_5MutexENS0_4TimeE",
+     CondVar*, Mutex*, Time);
+WRAP(void, Notify, "4absl7debian312Notification6NotifyEv", Notification*);
+WRAP(void, WaitFor, "K4absl7debian312Notification19WaitForNotificationEv", const Notification*);
 
 void WrapLock(Mutex* mutex) {
   __tsan_mutex_pre_lock(mutex, 0);
@@ -125,4 +130,14 @@ bool WrapWaitWithTimeout(CondVar* variable, Mutex* mutex, Duration timeout) {
 bool WrapWaitWithDeadline(CondVar* variable, Mutex* mutex, Time deadline) {
   Released released(mutex);
   return RealWaitWithDeadline(variable, mutex, deadline);
+}
+
+void WrapNotify(Notification* notification) {
+  __tsan_release(notification);
+  RealNotify(notification);
+}
+
+void WrapWaitFor(const Notification* notification) {
+  RealWaitFor(notification);
+  __tsan_acquire(const_cast<Notification*>(notification));
 }

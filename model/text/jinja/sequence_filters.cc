@@ -199,7 +199,9 @@ absl::StatusOr<Value> Items(Runtime& runtime, const Value& self, const Args& arg
   return FindContainerMethod(self, "items")->function(runtime, self, args);
 }
 
+// Jinja2 does not even look at the arguments where there is nothing to go through, be it none.
 absl::StatusOr<Value> Map(Runtime& runtime, const Value& self, const Args& args) {
+  if (!IsTrue(self)) return runtime.NewList({});
   GANTRY_ASSIGN_OR_RETURN(std::vector<Value> items, Iterate(runtime, self));
   if (args.positional.empty()) {
     GANTRY_ASSIGN_OR_RETURN(const Bound bound, BindArgs("map", args, {"attribute", "default"}, 1));
@@ -226,6 +228,7 @@ absl::StatusOr<Value> Map(Runtime& runtime, const Value& self, const Args& args)
 // select, reject, selectattr, rejectattr: the items of which a test, or their truth, is kWanted.
 template <bool kWanted, bool kAttribute>
 absl::StatusOr<Value> Choose(Runtime& runtime, const Value& self, const Args& args) {
+  if (!IsTrue(self)) return runtime.NewList({});
   Args rest = args;
   Value attribute;
   const size_t needed = kAttribute ? 1 : 0;

@@ -16,10 +16,10 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 std::vector<int32_t> Encode(const Json& model, const std::string& piece) {
-  absl::StatusOr<Bpe> bpe = Bpe::Parse(model);
+  absl::StatusOr<std::unique_ptr<TokenModel>> bpe = TokenModel::Parse(model);
   EXPECT_THAT(bpe, IsOk());
   std::vector<int32_t> ids;
-  if (bpe.ok()) bpe->Encode(piece, &ids);
+  if (bpe.ok()) EXPECT_THAT((*bpe)->Encode(piece, /*forbidden=*/nullptr, &ids), IsOk());
   return ids;
 }
 

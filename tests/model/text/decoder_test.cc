@@ -81,9 +81,25 @@ TEST(DecoderTest, ByteLevelKeepsTokensThatAreNotByteLevel) {
               ElementsAre(" a", "\xe2\x96\x81", "", "\xc3\xa9", ""));
 }
 
+TEST(DecoderTest, WordPiece) {
+  EXPECT_THAT(Decode({{"type", "WordPiece"}}, {"##a", "##b", "c", ".", "##", "do not"}),
+              ElementsAre("##a", "b", " c", ".", "", " don't", ""));
+  EXPECT_THAT(
+      Decode({{"type", "WordPiece"}, {"prefix", "@"}, {"cleanup", false}}, {"a", ".", "@b"}),
+      ElementsAre("a", " .", "b", ""));
+}
+
+TEST(DecoderTest, BpeDecoderHoldsTheLastTokenBack) {
+  EXPECT_THAT(Decode({{"type", "BPEDecoder"}}, {"a", "b</w>", "c</w>"}),
+              ElementsAre("", "a", "b ", "c"));
+  EXPECT_THAT(Decode({{"type", "BPEDecoder"}, {"suffix", ""}}, {"a", "b"}),
+              ElementsAre("", "a", "b"));
+  EXPECT_THAT(Decode({{"type", "BPEDecoder"}}, {}), ElementsAre(""));
+}
+
 TEST(DecoderTest, RefusesByName) {
-  for (const char* json : {R"({"type":"CTC"})", R"({"type":"BPEDecoder"})",
-                           R"({"type":"Sequence","decoders":[{"type":"CTC"}]})"}) {
+  for (const char* json :
+       {R"({"type":"CTC"})", R"({"type":"Sequence","decoders":[{"type":"CTC"}]})"}) {
     const Json config = MustParse(json);
     EXPECT_THAT(DecoderConfig::Parse(&config),
                 StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("supported are")));

@@ -63,9 +63,31 @@ TEST(PatternTest, ClassesKeepTheirBrackets) {
   EXPECT_THAT(Matches("\\[\\]", "[]"), ElementsAre("[]"));
 }
 
+TEST(PatternTest, WordsScriptsAndPunctuationAreOnigurumas) {
+  EXPECT_THAT(Matches("\\w+", "a²Ⓐ_é"), ElementsAre("a²Ⓐ_é"));
+  EXPECT_THAT(Matches("[\\w]+", "a²b"), ElementsAre("a", "b"));
+  EXPECT_THAT(Matches("\\p{Han}+", "漢、字"), ElementsAre("漢", "字"));
+  EXPECT_THAT(Matches("[^\\P{Han}]+", "漢、字"), ElementsAre("漢", "字"));
+  EXPECT_THAT(Matches("\\p{^Han}+", "漢、字"), ElementsAre("、"));
+  EXPECT_THAT(Matches("[[:punct:]]", "a¢.+"), ElementsAre("¢", ".", "+"));
+}
+
+TEST(PatternTest, ClassesWithinClasses) {
+  EXPECT_THAT(Matches("[a-z&&[^b]]", "abc"), ElementsAre("a", "c"));
+  EXPECT_THAT(Matches("[a[bc]]+", "abcd"), ElementsAre("abc"));
+  EXPECT_THAT(Matches("[^a[bc]]", "abcd"), ElementsAre("d"));
+  EXPECT_THAT(Matches("[a[^b-z]]+", "ab1"), ElementsAre("a", "1"));
+  EXPECT_THAT(Matches("[a-[b]]+", "a-bc"), ElementsAre("a-b"));
+  EXPECT_THAT(Matches("[a[-z]]+", "az-m"), ElementsAre("az-"));
+  EXPECT_THAT(Matches("[a\\W]+", "a!b"), ElementsAre("a!"));
+  EXPECT_THAT(Matches("[^a\\W]+", "a!bc"), ElementsAre("bc"));
+  EXPECT_THAT(Matches("[\\p{L}&&[^a]&&[^\\p{Lu}]]+", "abcDe"), ElementsAre("bc", "e"));
+  EXPECT_THAT(Matches("[^\\p{L}&&[^a]]+", "a1\nb"), ElementsAre("a1\n"));
+}
+
 TEST(PatternTest, RefusesWhatMeansSomethingElse) {
-  for (const char* expression :
-       {"[a-z&&[^b]]", "[a[bc]]", "\\h", "[\\W]", "(?m:a.b)", "(?im)a", "\\Qa\\E"}) {
+  for (const char* expression : {"\\h", "[\\H]", "(?m:a.b)", "(?im)a", "\\Qa\\E", "[a&&]",
+                                 "[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]"}) {
     EXPECT_THAT(Pattern::Regex(expression),
                 StatusIs(absl::StatusCode::kUnimplemented, HasSubstr("not supported")))
         << expression;
@@ -93,6 +115,29 @@ TEST(PatternTest, BacktrackingHasALimit) {
                 StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("regular expression")))
         << expression;
   }
+}
+
+TEST(PatternTest, LongRunsAreWithinTheLimits) {
+  const std::string run(1 << 20, 'a');
+  for (const char* expression : {"a*[bc]+|a+", "[a-z&&[^b]]+", "(?:ab|a)+", "[ab]*[bc]|[ab]*"}) {
+    EXPECT_THAT(Matches(expression, run), ElementsAre(run)) << expression;
+  }
+}
+
+// Each place alone is within the limit of backtracking, and there are millions.
+TEST(PatternTest, AQuadraticExpressionEndsInAnError) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Pattern pattern, Pattern::Regex("a*[bc]"));
+  Pattern::Scratch scratch(std::chrono::milliseconds(50));
+  EXPECT_THAT(pattern.FindAll(std::string(4 << 20, 'a'), &scratch,
+                              [](size_t, size_t) { return absl::OkStatus(); }),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("takes too long")));
+}
+
+// Fewer places than between two matches are tried at once.
+TEST(PatternTest, FindsWhatIsFarAway) {
+  const std::string gap = "é" + std::string(15, '-') + "漢" + std::string(100, '-') + "😀";
+  EXPECT_THAT(Matches("[bc]|^x|(?<=-)😀", gap + "b" + gap), ElementsAre("😀", "b", "😀"));
+  EXPECT_THAT(Matches("$", gap), ElementsAre(""));
 }
 
 TEST(PatternTest, ReplacementHasALimit) {

@@ -70,6 +70,27 @@ TEST(PreTokenizerTest, Digits) {
               ElementsAre("12", "ab", "34"));
 }
 
+TEST(PreTokenizerTest, WordsAndPunctuation) {
+  EXPECT_THAT(Cut({{"type", "Whitespace"}}, "  it's  naïve—ok… "),
+              ElementsAre("it", "'", "s", "naïve", "—", "ok", "…"));
+  EXPECT_THAT(Cut({{"type", "WhitespaceSplit"}}, " a.b  c\u3000d"), ElementsAre("a.b", "c", "d"));
+  EXPECT_THAT(Cut({{"type", "Punctuation"}}, "a+b!!"), ElementsAre("a", "+", "b", "!", "!"));
+  EXPECT_THAT(Cut({{"type", "Punctuation"}, {"behavior", "Contiguous"}}, "a+b!!"),
+              ElementsAre("a", "+", "b", "!!"));
+  EXPECT_THAT(Cut({{"type", "BertPreTokenizer"}}, " a.b  c"), ElementsAre("a", ".", "b", "c"));
+  EXPECT_THAT(Cut({{"type", "CharDelimiterSplit"}, {"delimiter", "·"}}, "a·b··c"),
+              ElementsAre("a", "b", "c"));
+}
+
+TEST(PreTokenizerTest, WhatTakesTheStartAwayTakesThePrefix) {
+  const Json first = Metaspace("first", false);
+  for (const char* kind : {"Whitespace", "WhitespaceSplit"}) {
+    const Json sequence = {{"type", "Sequence"}, {"pretokenizers", {{{"type", kind}}, first}}};
+    EXPECT_THAT(Cut(sequence, "a b"), ElementsAre("_a", "b"));
+    EXPECT_THAT(Cut(sequence, " a b"), ElementsAre("a", "b"));
+  }
+}
+
 TEST(PreTokenizerTest, Metaspace) {
   EXPECT_THAT(Cut(Metaspace("always", true), "a  b"), ElementsAre("_a", "_", "_b"));
   EXPECT_THAT(Cut(Metaspace("always", false), "a b"), ElementsAre("_a_b"));
@@ -118,9 +139,12 @@ TEST(PreTokenizerTest, RefusesByName) {
     absl::StatusCode code;
     const char* message;
   } kCases[] = {
-      {R"({"type":"BertPreTokenizer"})", absl::StatusCode::kUnimplemented, "BertPreTokenizer"},
-      {R"({"type":"Sequence","pretokenizers":[{"type":"Punctuation"}]})",
-       absl::StatusCode::kUnimplemented, "Punctuation"},
+      {R"({"type":"FixedLength"})", absl::StatusCode::kUnimplemented, "FixedLength"},
+      {R"({"type":"Sequence","pretokenizers":[{"type":"UnicodeScripts"}]})",
+       absl::StatusCode::kUnimplemented, "UnicodeScripts"},
+      {R"({"type":"Punctuation","behavior":"Cut"})", absl::StatusCode::kInvalidArgument, "Cut"},
+      {R"({"type":"CharDelimiterSplit","delimiter":"ab"})", absl::StatusCode::kInvalidArgument,
+       "delimiter"},
       {R"({"type":"Sequence"})", absl::StatusCode::kInvalidArgument, "pretokenizers"},
       {R"({"kind":"Digits"})", absl::StatusCode::kInvalidArgument, "type"},
       {R"(["Digits"])", absl::StatusCode::kInvalidArgument, "expected an object"},

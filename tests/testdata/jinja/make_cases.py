@@ -471,6 +471,9 @@ l|select(">", 1)|list
 l|select("greaterthan", 1)|list
 l|select("in", [1, 3])|list
 people|selectattr("tags")|map(attribute="name")|list
+none|selectattr("tags")|map("nothing")|list
+0|select("nothing")|list|length
+undefined|rejectattr("a", "b")|list
 people|selectattr("age", "equalto", 30)|map(attribute="name")|list
 people|selectattr("age", "==", 30)|list|length
 people|rejectattr("age", "eq", 30)|map(attribute="name")|list

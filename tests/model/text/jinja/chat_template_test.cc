@@ -72,6 +72,46 @@ TEST(ChatTemplate, MarksContentsAndRolesOnly) {
   EXPECT_EQ(Bracketed(text), "<|[user]|>[hi <|user|>]</s><|[assistant]|>[</s>]</s>");
 }
 
+TEST(ChatTemplate, ToolsTheirCallsAndResultsAreMarkedAsTyped) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(
+      const auto chat,
+      ChatTemplate::Parse("{{ tools | tojson }}{% for m in messages %}|{{ m.name }}"
+                          "{% for c in m.tool_calls or [] %}{{ c.function.arguments.a }}"
+                          "{% endfor %}{{ m.tool_call_id }}{% endfor %}",
+                          Json::object()));
+  ChatTemplate::Options options;
+  options.tools = Json::array({{{"<s>", "x</s>"}, {"big", 18446744073709551615u}, {"n", -1}}});
+  ChatMessage calls{"assistant", ""};
+  calls.tool_calls = Json::array({{{"function", {{"arguments", {{"a", "</s>"}}}}}}});
+  GANTRY_ASSERT_OK_AND_ASSIGN(const MarkedText text,
+                              chat->Render({calls, {"tool", "3", "<s>", "id"}}, options));
+  EXPECT_EQ(Bracketed(text),
+            R"([{"[<s>]": "[x</s>]", "[big]": 1.8446744073709552e+19, "[n]": -1}]|[</s>]|[<s>id])");
+}
+
+TEST(ChatTemplate, AbsentToolFieldsAreUndefined) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(
+      const MarkedText text,
+      Render("{{ tools is none }}{% for m in messages %}{{ m.name is defined or 'tool_calls' in m "
+             "or m.tool_call_id is defined }}{% endfor %}",
+             {{"user", "x"}}));
+  EXPECT_EQ(text.text, "TrueFalse");
+}
+
+TEST(ChatTemplate, MentionsWhatStandsInItsTags) {
+  GANTRY_ASSERT_OK_AND_ASSIGN(
+      const auto chat,
+      ChatTemplate::Parse("words {# tools #}{% if m['role'] == 'tool' %}{{ '<tool_call>' ~ x }}"
+                          "{% endif %}",
+                          Json::object()));
+  for (const char* word : {"m", "role", "tool", "<tool_call>", "x"}) {
+    EXPECT_TRUE(chat->Mentions(word)) << word;
+  }
+  for (const char* word : {"words", "tools", "tool_calls"}) {
+    EXPECT_FALSE(chat->Mentions(word)) << word;
+  }
+}
+
 struct MarkCase {
   const char* source;
   const char* expected;  // user's bytes in brackets

@@ -1,6 +1,11 @@
 #include "model/text/jinja/template.h"
 
+#include <cstdlib>
+#include <ctime>
+
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "tests/status_matchers.h"
 
@@ -8,6 +13,8 @@ namespace gantry::jinja {
 namespace {
 
 using ::testing::HasSubstr;
+
+constexpr int64_t kNow = 1'700'000'000;
 
 Value FromJson(Runtime* runtime, const Json& json) {
   if (json.is_null()) return Value(None{});
@@ -32,7 +39,7 @@ absl::StatusOr<std::string> Render(absl::string_view source,
   absl::StatusOr<std::unique_ptr<Template>> parsed = Template::Parse(source);
   if (!parsed.ok()) return parsed.status();
   Runtime runtime;
-  runtime.now = 1'700'000'000;
+  runtime.now = kNow;
   std::vector<std::pair<std::string, Value>> values;
   for (const auto& [name, value] : variables.items()) {
     values.emplace_back(name, FromJson(&runtime, value));
@@ -59,6 +66,40 @@ TEST(Template, RendersWhatJinja2Renders) {
       if (text.ok()) {
         EXPECT_EQ(*text, expected["expected"].get<std::string>()) << source;
       }
+    }
+  }
+}
+
+void ExpectChat(const Json& chat, const std::string& source, const Json& expected) {
+  const absl::StatusOr<std::string> text = Render(source, chat);
+  if (expected.is_string()) {
+    ASSERT_THAT(text, IsOk());
+    EXPECT_EQ(*text, expected.get<std::string>());
+    return;
+  }
+  ASSERT_FALSE(text.ok()) << *text;
+  absl::string_view error = expected["error"].get_ref<const std::string&>();
+  // The words of raise_exception are the template's; others are Python's.
+  if (absl::ConsumePrefix(&error, "TemplateError: ")) {
+    EXPECT_EQ(text.status().message(), error);
+  }
+}
+
+// Written by tests/testdata/jinja/make_chats.py from the real Jinja2: templates with the constructs
+// of published ones, each rendered with conversations of every kind.
+TEST(Template, RendersChatsAsJinja2Does) {
+  ASSERT_EQ(setenv("TZ", "UTC", 1), 0);
+  tzset();
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Json data, ReadJsonFile(GANTRY_TESTDATA "/jinja/chats.json"));
+  ASSERT_EQ(data["now"].get<int64_t>(), kNow);
+  EXPECT_GE(data["expected"].size(), 12);
+  for (const auto& [name, texts] : data["expected"].items()) {
+    GANTRY_ASSERT_OK_AND_ASSIGN(
+        const std::string source,
+        ReadFile(GANTRY_TESTDATA "/jinja/chats/" + name + ".jinja", /*max_bytes=*/1 << 20));
+    for (const auto& [chat, expected] : texts.items()) {
+      SCOPED_TRACE(name + ", " + chat);
+      ExpectChat(data["chats"][chat], source, expected);
     }
   }
 }
