@@ -109,10 +109,4 @@ absl::Status TokenMatcher::Accept(int32_t token) {
   return absl::OkStatus();
 }
 
-bool TokenMatcher::MayEnd() {
-  absl::MutexLock lock(&grammar_->mutex_);
-  Refresh();
-  return cache_->pushdown.MayEnd(state_);
-}
-
 }  // namespace gantry

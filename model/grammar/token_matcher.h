@@ -58,8 +58,6 @@ class TokenMatcher {
   TokenMask Allowed();
   // The token that came. INVALID_ARGUMENT, and nothing changes, for one that might not.
   absl::Status Accept(int32_t token);
-  // Whether the text may end here.
-  bool MayEnd();
 
  private:
   void Refresh() ABSL_EXCLUSIVE_LOCKS_REQUIRED(grammar_->mutex_);

@@ -62,13 +62,18 @@ absl::StatusOr<std::shared_ptr<const TokenVocabulary>> TokenVocabulary::Create(
   vocabulary->mask_bytes_ = (static_cast<size_t>(vocab_size) + 7) / 8;
   for (TokenMask& mask : vocabulary->free_tokens_) mask.assign(vocabulary->mask_bytes_, 0);
   for (size_t id = 0; id < vocabulary->bytes_.size(); ++id) {
-    if (vocabulary->bytes_[id].empty()) continue;
+    if (vocabulary->bytes_[id].empty() || !vocabulary->IsUsable(vocabulary->bytes_[id])) continue;
     const int32_t characters = FreeCharacters(vocabulary->bytes_[id]);
     for (int i = 0; i < kFreeSets; ++i) {
       if (characters <= 1 << i) SetToken(id, &vocabulary->free_tokens_[i]);
     }
   }
   return vocabulary;
+}
+
+bool TokenVocabulary::IsUsable(absl::string_view bytes) const {
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [this](unsigned char byte) { return usable_bytes().test(byte); });
 }
 
 }  // namespace gantry

@@ -45,12 +45,14 @@ class TokenVocabulary {
   size_t mask_bytes() const { return mask_bytes_; }
   absl::Span<const int32_t> end_tokens() const { return end_tokens_; }
 
-  // Tokens, not as the first, of 1 to 1 << i characters, all of them good in a JSON string.
+  // Tokens, not as the first, of 1 to 1 << i characters, all of them good in a JSON string and of
+  // usable bytes.
   static constexpr int kFreeSets = 7;
   const TokenMask& free_tokens(int i) const { return free_tokens_[i]; }
 
  private:
   TokenVocabulary() = default;
+  bool IsUsable(absl::string_view bytes) const;
 
   std::vector<std::string> bytes_;  // by id
   std::vector<std::string> first_bytes_;

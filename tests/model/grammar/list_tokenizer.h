@@ -11,11 +11,14 @@
 
 namespace gantry {
 
-// A vocabulary without a way to encode: the 256 bytes, then `tokens`, then an end token.
+// A vocabulary without a way to encode: ids 0 to 255 are bytes, or nothing from `bytes` on; then
+// come `tokens`, then an end token.
 class ListTokenizer : public Tokenizer {
  public:
-  explicit ListTokenizer(std::vector<std::string> tokens) {
-    for (int byte = 0; byte < 256; ++byte) tokens_.emplace_back(1, static_cast<char>(byte));
+  explicit ListTokenizer(std::vector<std::string> tokens, int bytes = 256) {
+    for (int byte = 0; byte < 256; ++byte) {
+      tokens_.emplace_back(byte < bytes ? 1 : 0, static_cast<char>(byte));
+    }
     for (std::string& token : tokens) tokens_.push_back(std::move(token));
   }
   int32_t end() const { return static_cast<int32_t>(tokens_.size()); }
