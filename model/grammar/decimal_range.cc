@@ -15,16 +15,15 @@
 namespace gantry {
 namespace {
 
-constexpr int kFractionDigits = 20;
-
-// Expressions of what may stand behind the point: `min_digits` (0 or 1) to kFractionDigits digits.
+// Expressions of what may stand behind the point: `min_digits` (0 or 1) to kMaxFractionDigits
+// digits.
 using Fractions = std::vector<std::string>;
 
 std::string Digit(char first, char last) {
   return absl::StrCat("[", std::string(1, first), "-", std::string(1, last), "]");
 }
 std::string Repeated(absl::string_view digit, int min) {
-  return absl::StrCat(digit, "{", min, ",", kFractionDigits - 1, "}");
+  return absl::StrCat(digit, "{", min, ",", kMaxFractionDigits - 1, "}");
 }
 void AppendBehind(char digit, const Fractions& rest, Fractions* out) {
   for (const std::string& one : rest) out->push_back(std::string(1, digit) + one);
@@ -132,7 +131,7 @@ std::optional<Decimal> Decimal::Parse(absl::string_view number) {
   whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
   decimal.fraction = digits.substr(before);
   decimal.fraction.erase(decimal.fraction.find_last_not_of('0') + 1);
-  if (whole.size() > kMaxIntegerDigits || decimal.fraction.size() > kFractionDigits) {
+  if (whole.size() > kMaxIntegerDigits || decimal.fraction.size() > kMaxFractionDigits) {
     return std::nullopt;
   }
   if (!whole.empty() && !absl::SimpleAtoi(whole, &decimal.whole)) return std::nullopt;

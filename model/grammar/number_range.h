@@ -12,6 +12,8 @@ namespace gantry {
 // Integers of this many digits are written, and no more.
 inline constexpr int kMaxIntegerDigits = 18;
 inline constexpr int64_t kMaxInteger = 999'999'999'999'999'999;
+// And of this many behind the point.
+inline constexpr int kMaxFractionDigits = 20;
 
 // An expression (regex.h) of the integers in [min, max] as JSON writes them. Requires
 // -kMaxInteger <= min <= max <= kMaxInteger.
@@ -24,7 +26,7 @@ struct Decimal {
   std::string fraction;   // its digits behind the point, the last of them not 0
 
   // From a number as JSON writes it. Null for one with more than kMaxIntegerDigits before the point
-  // or 20 behind it.
+  // or kMaxFractionDigits behind it.
   static std::optional<Decimal> Parse(absl::string_view number);
 };
 struct DecimalBound {

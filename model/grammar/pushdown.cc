@@ -119,11 +119,6 @@ bool Pushdown::MayEnd(StateId state) {
   return states_[state].may_end;
 }
 
-bool Pushdown::MustEnd(StateId state) {
-  Expand(state);
-  return states_[state].may_end && states_[state].readable.empty();
-}
-
 Pushdown::StateId Pushdown::Import(const Pushdown& other, StateId state) {
   std::vector<uint32_t> stacks;
   for (uint32_t stack : other.states_[state].stacks) {

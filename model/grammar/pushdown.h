@@ -34,8 +34,6 @@ class Pushdown {
   }
   // Whether the text may end here.
   bool MayEnd(StateId state);
-  // Whether it must.
-  bool MustEnd(StateId state);
   // So many characters of a JSON string, whichever they are, may follow.
   int32_t FreeCharacters(StateId state) const { return states_[state].free_characters; }
 

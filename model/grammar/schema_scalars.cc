@@ -110,9 +110,8 @@ absl::StatusOr<int> SchemaCompiler::Number(const Json& schema, const std::string
     const std::optional<Decimal> value = Decimal::Parse(DumpJson(*number));
     if (!value.has_value()) {
       return absl::UnimplementedError(
-          absl::StrCat(path, "/", keyword,
-                       ": expected a number of at most 18 digits before the point and 20 "
-                       "behind it, found ",
+          absl::StrCat(path, "/", keyword, ": expected a number of at most ", kMaxIntegerDigits,
+                       " digits before the point and ", kMaxFractionDigits, " behind it, found ",
                        DumpJson(*number)));
     }
     const bool is_minimum =
