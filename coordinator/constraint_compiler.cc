@@ -46,49 +46,52 @@ absl::StatusOr<Grammar> CompileGrammar(v1::GenerateRequest::ConstraintCase kind,
   }
 }
 
+absl::StatusOr<std::shared_ptr<TokenGrammar>> CompileTokenGrammar(
+    v1::GenerateRequest::ConstraintCase kind, const std::string& text,
+    std::shared_ptr<const TokenVocabulary> vocabulary) {
+  GANTRY_ASSIGN_OR_RETURN(Grammar grammar, CompileGrammar(kind, text, vocabulary->usable_bytes()));
+  return TokenGrammar::Create(std::move(grammar), std::move(vocabulary));
+}
+
+const char* FieldName(v1::GenerateRequest::ConstraintCase kind) {
+  switch (kind) {
+    case v1::GenerateRequest::kJsonSchema:
+      return "json_schema";
+    case v1::GenerateRequest::kRegex:
+      return "regex";
+    default:
+      return "json_object";
+  }
+}
+
 }  // namespace
+
+bool HasConstraint(const v1::GenerateRequest& request) {
+  return request.has_json_schema() || request.has_regex() || request.json_object();
+}
 
 absl::StatusOr<std::shared_ptr<const TokenConstraint>> ConstraintCompiler::Compile(
     const v1::GenerateRequest& request) {
   const v1::GenerateRequest::ConstraintCase kind = request.constraint_case();
-  std::string text;
-  absl::string_view field = "json_object";
-  switch (kind) {
-    case v1::GenerateRequest::kJsonSchema:
-      text = request.json_schema();
-      field = "json_schema";
-      break;
-    case v1::GenerateRequest::kRegex:
-      text = request.regex();
-      field = "regex";
-      break;
-    case v1::GenerateRequest::kJsonObject:
-      if (request.json_object()) break;
-      return nullptr;
-    case v1::GenerateRequest::CONSTRAINT_NOT_SET:
-      return nullptr;
-  }
-  std::shared_ptr<TokenGrammar> compiled = Find(kind, text);
-  if (compiled == nullptr) {
-    const absl::StatusOr<std::shared_ptr<const TokenVocabulary>> vocabulary = Vocabulary();
+  const std::string& text = request.has_json_schema() ? request.json_schema() : request.regex();
+  std::shared_ptr<TokenGrammar> grammar = Find(kind, text);
+  if (grammar == nullptr) {
+    absl::StatusOr<std::shared_ptr<const TokenVocabulary>> vocabulary = Vocabulary();
     if (!vocabulary.ok()) {
       return absl::FailedPreconditionError(
-          absl::StrCat(field, ": ", vocabulary.status().message()));
+          absl::StrCat(FieldName(kind), ": ", vocabulary.status().message()));
     }
-    absl::StatusOr<Grammar> grammar = CompileGrammar(kind, text, (*vocabulary)->usable_bytes());
-    absl::Status status = grammar.status();
-    if (status.ok()) {
-      absl::StatusOr<std::shared_ptr<TokenGrammar>> made =
-          TokenGrammar::Create(*std::move(grammar), *vocabulary);
-      status = made.status();
-      if (status.ok()) compiled = *std::move(made);
-    }
+    absl::StatusOr<std::shared_ptr<TokenGrammar>> compiled =
+        CompileTokenGrammar(kind, text, *std::move(vocabulary));
     // Whatever is wrong with it, the same request will not do later.
-    if (!status.ok())
-      return absl::InvalidArgumentError(absl::StrCat(field, ": ", status.message()));
-    Remember({kind, std::move(text), compiled});
+    if (!compiled.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(FieldName(kind), ": ", compiled.status().message()));
+    }
+    grammar = *std::move(compiled);
+    Remember({kind, text, grammar});
   }
-  return std::make_shared<GrammarConstraint>(TokenMatcher(std::move(compiled)));
+  return std::make_shared<GrammarConstraint>(TokenMatcher(std::move(grammar)));
 }
 
 absl::StatusOr<std::shared_ptr<const TokenVocabulary>> ConstraintCompiler::Vocabulary() {
@@ -96,9 +99,8 @@ absl::StatusOr<std::shared_ptr<const TokenVocabulary>> ConstraintCompiler::Vocab
     return absl::FailedPreconditionError("the model has no tokenizer, so there is no text");
   }
   absl::MutexLock lock(&vocabulary_mutex_);
-  if (vocabulary_ == nullptr) {
-    GANTRY_ASSIGN_OR_RETURN(vocabulary_,
-                            TokenVocabulary::Create(*tokenizer_, vocab_size_, end_tokens_));
+  if (vocabulary_.ok() && *vocabulary_ == nullptr) {
+    vocabulary_ = TokenVocabulary::Create(*tokenizer_, vocab_size_, end_tokens_);
   }
   return vocabulary_;
 }

@@ -18,6 +18,9 @@
 
 namespace gantry {
 
+// Whether the answer is to be held to a form.
+bool HasConstraint(const v1::GenerateRequest& request);
+
 // Makes constraints of what requests ask for, and keeps the grammars that were used last: what they
 // have computed serves the next request with the same text. Thread-safe.
 class ConstraintCompiler {
@@ -28,9 +31,9 @@ class ConstraintCompiler {
                      std::vector<int32_t> end_tokens)
       : tokenizer_(tokenizer), vocab_size_(vocab_size), end_tokens_(std::move(end_tokens)) {}
 
-  // Null where the request has no constraint. INVALID_ARGUMENT that begins with the field for one
-  // that is malformed, not supported or too large; FAILED_PRECONDITION for a model whose tokenizer
-  // cannot serve any. Takes up to a tenth of a second.
+  // Requires HasConstraint(request). INVALID_ARGUMENT "FIELD: ..." for a constraint that is
+  // malformed, not supported or too large, FAILED_PRECONDITION for a model whose tokenizer cannot
+  // serve any. Takes up to a tenth of a second, and the first call as long as the vocabulary needs.
   absl::StatusOr<std::shared_ptr<const TokenConstraint>> Compile(
       const v1::GenerateRequest& request);
 
@@ -51,7 +54,9 @@ class ConstraintCompiler {
   const std::vector<int32_t> end_tokens_;
 
   absl::Mutex vocabulary_mutex_;  // held while the vocabulary is made, once
-  std::shared_ptr<const TokenVocabulary> vocabulary_ ABSL_GUARDED_BY(vocabulary_mutex_);
+  // Null until made; an error is kept, too.
+  absl::StatusOr<std::shared_ptr<const TokenVocabulary>> vocabulary_
+      ABSL_GUARDED_BY(vocabulary_mutex_) = nullptr;
   absl::Mutex mutex_;
   std::deque<Entry> used_ ABSL_GUARDED_BY(mutex_);  // the last first
 };

@@ -63,7 +63,7 @@ absl::Status CheckStop(const v1::GenerateRequest& request, const RequestContext&
 
 absl::StatusOr<std::shared_ptr<const TokenConstraint>> Constraint(
     const v1::GenerateRequest& request, const RequestContext& context) {
-  if (request.constraint_case() == v1::GenerateRequest::CONSTRAINT_NOT_SET) return nullptr;
+  if (!HasConstraint(request)) return nullptr;
   // Either would ask for tokens where the grammar has nothing but the end.
   if (request.min_new_tokens() > 0) {
     return Invalid("min_new_tokens", "none beside json_schema, regex or json_object",

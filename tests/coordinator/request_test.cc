@@ -171,7 +171,10 @@ TEST_F(RequestTest, AConstraintComesWithTheRequest) {
   context_.constraints = &constraints;
   GANTRY_ASSERT_OK_AND_ASSIGN(const Request checked, Check(request));
   EXPECT_NE(checked.constraint, nullptr);
-  EXPECT_EQ(Check(Ids({1}))->constraint, nullptr);
+  v1::GenerateRequest unconstrained = Ids({1});
+  unconstrained.set_json_object(false);
+  unconstrained.set_ignore_eos(true);
+  EXPECT_EQ(Check(unconstrained)->constraint, nullptr);
   request.set_regex("(");
   ExpectRefused(request, "regex: ");
   request.set_regex("a+");
