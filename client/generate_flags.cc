@@ -73,6 +73,10 @@ ABSL_FLAG(std::string, logit_bias, "",
           "token 9 more probable; -100 to 100.");
 ABSL_FLAG(std::string, stop, "",
           "End before this text. For several, a JSON array: '[\"\\n\\n\", \"User:\"]'.");
+ABSL_FLAG(gantry::TextFlag, json_schema, {},
+          "The answer is JSON that satisfies this schema, a file or the text itself.");
+ABSL_FLAG(gantry::TextFlag, regex, {}, "The answer matches this regular expression, as a whole.");
+ABSL_FLAG(bool, json_object, false, "The answer is a JSON object.");
 ABSL_FLAG(std::optional<bool>, logprobs, std::nullopt,
           "Report the log-probability of each token: a line a token instead of running text, or "
           "the field \"logprob\" of --json, where it is on unless --nologprobs.");
@@ -163,6 +167,7 @@ Usage: generate [--server HOST:PORT] INPUT [flags]
   generate --prompt "Once upon a time" --max_new_tokens 64 --temperature 0.8 --seed 7
   generate --token_ids 5,9,11 --max_new_tokens 24 --json
   generate --chat - --system "Answer in one sentence." < question.txt
+  generate --chat "Who are you?" --json_schema '{"properties":{"name":{"type":"string"}}}'
   generate --interactive
   generate --token_ids 5,9,11 --score --top_logprobs 5
   generate --tokenize --prompt "Hello" --json
@@ -196,6 +201,11 @@ absl::StatusOr<GenerateOptions> GenerateOptionsFromFlags(std::istream& input) {
   options.ignore_eos = absl::GetFlag(FLAGS_ignore_eos);
   GANTRY_ASSIGN_OR_RETURN(options.logit_bias, ParseLogitBias(absl::GetFlag(FLAGS_logit_bias)));
   GANTRY_ASSIGN_OR_RETURN(options.stop, ParseStop(absl::GetFlag(FLAGS_stop)));
+  if (const TextFlag schema = absl::GetFlag(FLAGS_json_schema); schema.text.has_value()) {
+    GANTRY_ASSIGN_OR_RETURN(options.json_schema, ReadSchema(*schema.text));
+  }
+  options.regex = absl::GetFlag(FLAGS_regex).text;
+  options.json_object = absl::GetFlag(FLAGS_json_object);
   options.logprobs = absl::GetFlag(FLAGS_logprobs);
   options.top_logprobs = absl::GetFlag(FLAGS_top_logprobs);
   options.n = absl::GetFlag(FLAGS_n);

@@ -5,6 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
@@ -15,6 +16,7 @@ namespace {
 using Action = GenerateOptions::Action;
 
 constexpr int32_t kMaxAnswers = 128;
+constexpr uint64_t kMaxSchemaFileBytes = 1 << 20;
 
 absl::Status CheckInputs(const GenerateOptions& options) {
   const int texts = options.prompt.has_value() + options.chat.has_value();
@@ -62,6 +64,23 @@ absl::Status CheckInputs(const GenerateOptions& options) {
 absl::Status CheckText(absl::string_view flag, const std::optional<std::string>& text) {
   if (!text.has_value() || IsValidUtf8(*text)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(flag, ": expected UTF-8, found other bytes"));
+}
+
+absl::Status CheckConstraint(const GenerateOptions& options) {
+  const int constraints =
+      options.json_schema.has_value() + options.regex.has_value() + options.json_object;
+  if (constraints > 1) {
+    return absl::InvalidArgumentError(
+        "--json_schema, --regex and --json_object exclude each other: give one of them");
+  }
+  if (constraints > 0 && options.action != Action::kGenerate &&
+      options.action != Action::kInteractive) {
+    return absl::InvalidArgumentError(
+        "--json_schema, --regex and --json_object are about what is generated: leave out --score, "
+        "--tokenize, --detokenize and --status");
+  }
+  GANTRY_RETURN_IF_ERROR(CheckText("--json_schema", options.json_schema));
+  return CheckText("--regex", options.regex);
 }
 
 v1::Chat ChatOf(const GenerateOptions& options) {
@@ -122,6 +141,13 @@ absl::StatusOr<std::vector<std::string>> ParseStop(absl::string_view text) {
   return stop;
 }
 
+absl::StatusOr<std::string> ReadSchema(const std::string& text_or_file) {
+  if (absl::StartsWith(absl::StripLeadingAsciiWhitespace(text_or_file), "{")) return text_or_file;
+  absl::StatusOr<std::string> schema = ReadFile(text_or_file, kMaxSchemaFileBytes);
+  if (!schema.ok()) return Annotate(schema.status(), "--json_schema");
+  return schema;
+}
+
 absl::Status CheckOptions(const GenerateOptions& options) {
   GANTRY_RETURN_IF_ERROR(CheckInputs(options));
   if (options.n != 1 && options.action != Action::kGenerate) {
@@ -132,6 +158,7 @@ absl::Status CheckOptions(const GenerateOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("--n: expected 1 to ", kMaxAnswers, ", found ", options.n));
   }
+  GANTRY_RETURN_IF_ERROR(CheckConstraint(options));
   if (options.system.has_value() && !options.chat.has_value() &&
       options.action != Action::kInteractive) {
     return absl::InvalidArgumentError("--system needs --chat or --interactive");
@@ -172,6 +199,9 @@ v1::GenerateRequest MakeGenerateRequest(const GenerateOptions& options) {
   request.mutable_stop()->Assign(options.stop.begin(), options.stop.end());
   request.mutable_logit_bias()->Assign(options.logit_bias.begin(), options.logit_bias.end());
   request.set_ignore_eos(options.ignore_eos);
+  if (options.json_schema.has_value()) request.set_json_schema(*options.json_schema);
+  if (options.regex.has_value()) request.set_regex(*options.regex);
+  if (options.json_object) request.set_json_object(true);
   request.set_logprobs(options.logprobs.value_or(options.json || options.top_logprobs > 0));
   request.set_top_logprobs(options.top_logprobs);
   request.set_priority(options.priority);

@@ -34,6 +34,10 @@ struct GenerateOptions {
   std::vector<std::string> stop = {};
   std::vector<v1::LogitBias> logit_bias = {};
   bool ignore_eos = false;
+  // At most one of the three.
+  std::optional<std::string> json_schema = std::nullopt;
+  std::optional<std::string> regex = std::nullopt;
+  bool json_object = false;
   std::optional<bool> logprobs = std::nullopt;  // unless set: when the output is JSON
   int32_t top_logprobs = 0;
   int32_t priority = 0;
@@ -52,6 +56,10 @@ absl::StatusOr<std::vector<v1::LogitBias>> ParseLogitBias(absl::string_view text
 
 // A text that begins with [" is a JSON array of strings; any other is the only stop string.
 absl::StatusOr<std::vector<std::string>> ParseStop(absl::string_view text);
+
+// The JSON schema that --json_schema names: the text itself if it begins with {, else what is in
+// the file. Errors name the flag.
+absl::StatusOr<std::string> ReadSchema(const std::string& text_or_file);
 
 // INVALID_ARGUMENT for inputs that the action does not take or lacks, and for text that is not
 // UTF-8.

@@ -61,6 +61,24 @@ absl::Status CheckStop(const v1::GenerateRequest& request, const RequestContext&
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<const TokenConstraint>> Constraint(
+    const v1::GenerateRequest& request, const RequestContext& context) {
+  if (!HasConstraint(request)) return nullptr;
+  // Either would ask for tokens where the grammar has nothing but the end.
+  if (request.min_new_tokens() > 0) {
+    return Invalid("min_new_tokens", "none beside json_schema, regex or json_object",
+                   request.min_new_tokens());
+  }
+  if (request.ignore_eos()) {
+    return absl::InvalidArgumentError(
+        "ignore_eos: expected false beside json_schema, regex or json_object");
+  }
+  if (context.constraints == nullptr) {
+    return absl::FailedPreconditionError("json_schema, regex, json_object: not served");
+  }
+  return context.constraints->Compile(request);
+}
+
 absl::StatusOr<Json> ParseList(absl::string_view text, absl::string_view field) {
   absl::StatusOr<Json> json = ParseJson(text, field, {kMaxToolBytes, kMaxToolDepth});
   if (!json.ok()) return Annotate(json.status(), field);
@@ -178,6 +196,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
                    absl::StrCat("at most max_new_tokens, ", request.max_new_tokens()),
                    request.min_new_tokens());
   }
+  GANTRY_ASSIGN_OR_RETURN(checked.constraint, Constraint(request, context));
   GANTRY_ASSIGN_OR_RETURN(checked.prompt, Prompt(request, context));
   if (checked.prompt.empty()) {
     return absl::InvalidArgumentError("prompt: expected at least one token, found none");

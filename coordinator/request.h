@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/constraint_compiler.h"
 #include "coordinator/token_constraint.h"
 #include "model/checkpoint.h"
 #include "model/text/chat_template.h"
@@ -23,6 +24,7 @@ struct RequestContext {
   GenerationConfig generation;
   const Tokenizer* tokenizer = nullptr;         // null: the model has none
   const ChatTemplate* chat_template = nullptr;  // null: the model has none
+  ConstraintCompiler* constraints = nullptr;    // null: no answer can be constrained
 };
 
 // A request that was checked: nothing of it can surprise what comes after the door.
@@ -51,8 +53,8 @@ inline constexpr int kMaxToolBytes = 1 << 20;  // of the JSON of tools, or of on
 inline constexpr int kMaxToolDepth = 32;
 
 // INVALID_ARGUMENT "FIELD: expected ..., found ..." for what is malformed or out of range,
-// FAILED_PRECONDITION for text or chat without a tokenizer or a chat template. `random_seed` is
-// taken when the request has none.
+// FAILED_PRECONDITION for text, chat or a constraint without a tokenizer, or chat without a
+// template. `random_seed` is taken when the request has none.
 absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
                                       const RequestContext& context, uint64_t random_seed);
 absl::StatusOr<Request> CheckScore(const v1::ScoreRequest& request, const RequestContext& context);

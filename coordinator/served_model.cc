@@ -69,6 +69,8 @@ absl::StatusOr<std::unique_ptr<ServedModel>> ServedModel::Open(const Coordinator
   }
   GANTRY_ASSIGN_OR_RETURN(model->generation, ReadGenerationConfig(folder, model->config));
   GANTRY_RETURN_IF_ERROR(OpenText(folder, model.get()));
+  model->constraints = std::make_unique<ConstraintCompiler>(
+      model->tokenizer.get(), model->config.vocab_size, model->generation.eos_token_ids);
   model->context = options.context > 0
                        ? options.context
                        : std::min(model->config.max_position_embeddings, kDefaultContext);
@@ -88,6 +90,7 @@ RequestContext ServedModel::request_context() const {
   context.generation = generation;
   context.tokenizer = tokenizer.get();
   context.chat_template = chat_template.get();
+  context.constraints = constraints.get();
   return context;
 }
 

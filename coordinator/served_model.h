@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "coordinator/constraint_compiler.h"
 #include "coordinator/options.h"
 #include "coordinator/request.h"
 #include "model/checkpoint.h"
@@ -29,7 +30,8 @@ struct ServedModel {
   int64_t context = 0;                          // tokens a sequence may have
   std::unique_ptr<Tokenizer> tokenizer;         // null: the folder has none
   std::unique_ptr<ChatTemplate> chat_template;  // null: none, or one that does not parse
-  v1::ModelSource source;                       // what workers are told to load
+  std::unique_ptr<ConstraintCompiler> constraints;
+  v1::ModelSource source;  // what workers are told to load
 
   // Errors name the file; OUT_OF_RANGE for a context longer than the model's. A model without a
   // tokenizer takes token ids alone.

@@ -62,7 +62,7 @@ absl::StatusOr<OpenAiWork> CheckWork(OpenAiRequest request, const HttpBackend& b
   OpenAiWork work;
   for (const v1::GenerateRequest& prompt : request.prompts) {
     absl::StatusOr<Request> checked = CheckGenerate(prompt, backend.context, RandomSeed());
-    if (!checked.ok()) return NameFields(request.api, checked.status());
+    if (!checked.ok()) return NameFields(request.api, checked.status(), request.constraint);
     work.prompts.push_back(*std::move(checked));
   }
   work.find_tool_calls = request.tools && backend.context.chat_template->Mentions(kToolCallBegin);

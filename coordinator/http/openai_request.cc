@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "coordinator/http/chat_messages.h"
+#include "coordinator/http/constraint_fields.h"
 #include "coordinator/http/sampling_fields.h"
 #include "coordinator/request.h"
 
@@ -143,7 +144,12 @@ absl::StatusOr<OpenAiRequest> ParseOpenAiRequest(OpenAiApi api, absl::string_vie
   GANTRY_RETURN_IF_ERROR(ReadStreamFields(json, &out));
   v1::GenerateRequest common;
   GANTRY_RETURN_IF_ERROR(ReadSamplingFields(json, &common));
+  GANTRY_ASSIGN_OR_RETURN(out.constraint, ReadConstraint(json, &common));
   GANTRY_RETURN_IF_ERROR(ReadInput(json, &common, &out));
+  if (out.tools && !out.constraint.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        out.constraint, ": expected none beside tools, which the model could not call"));
+  }
   if (out.prompts.size() * out.n > kMaxChoices) {
     return absl::InvalidArgumentError(absl::StrCat("n: expected at most ", kMaxChoices,
                                                    " answers in all, found ", out.n, " to each of ",
@@ -152,7 +158,7 @@ absl::StatusOr<OpenAiRequest> ParseOpenAiRequest(OpenAiApi api, absl::string_vie
   return out;
 }
 
-absl::Status NameFields(OpenAiApi api, const absl::Status& status) {
+absl::Status NameFields(OpenAiApi api, const absl::Status& status, absl::string_view constraint) {
   const char* const input = api == OpenAiApi::kChat ? "messages" : "prompt";
   absl::string_view message = status.message();
   std::string renamed(message);
@@ -164,6 +170,10 @@ absl::Status NameFields(OpenAiApi api, const absl::Status& status) {
     renamed = absl::StrCat(input, ":", message);
   } else if (absl::ConsumePrefix(&message, "token_ids[")) {
     renamed = absl::StrCat("prompt[", message);
+  } else if (absl::ConsumePrefix(&message, "json_schema:") ||
+             absl::ConsumePrefix(&message, "json_object:") ||
+             absl::ConsumePrefix(&message, "regex:")) {
+    renamed = absl::StrCat(constraint, ":", message);
   }
   // At the door nothing is exhausted but the request's own limits: another try would not help.
   const absl::StatusCode code =

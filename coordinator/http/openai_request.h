@@ -22,6 +22,7 @@ struct OpenAiRequest {
   bool stream = false;
   bool include_usage = false;  // of a stream, in a chunk at its end
   bool tools = false;          // the model was told of tools
+  std::string constraint;      // the field that says what form answers have; empty: none
 };
 
 inline constexpr int kMaxChoices = 128;       // prompts times n
@@ -34,8 +35,10 @@ absl::StatusOr<OpenAiRequest> ParseOpenAiRequest(OpenAiApi api, absl::string_vie
 // A body that has to be a JSON object.
 absl::StatusOr<Json> ParseBody(absl::string_view body);
 
-// What the engine's checks say of its own fields, said of this API's.
-absl::Status NameFields(OpenAiApi api, const absl::Status& status);
+// What the engine's checks say of its own fields, said of this API's. `constraint`: see
+// OpenAiRequest.
+absl::Status NameFields(OpenAiApi api, const absl::Status& status,
+                        absl::string_view constraint = "");
 
 }  // namespace gantry
 

@@ -35,7 +35,6 @@ struct UnsupportedField {
   const char* harmless;
 };
 constexpr UnsupportedField kUnsupported[] = {
-    {"response_format", R"({"type":"text"})"},
     {"echo", ""},
     {"suffix", ""},
     {"functions", ""},
@@ -54,11 +53,8 @@ constexpr UnsupportedField kUnsupported[] = {
     {"skip_special_tokens", "true"},
     {"prompt_logprobs", ""},
     {"truncate_prompt_tokens", ""},
-    {"guided_json", ""},
-    {"guided_regex", ""},
     {"guided_choice", ""},
     {"guided_grammar", ""},
-    {"structured_outputs", ""},
     {"chat_template", ""},
     {"chat_template_kwargs", ""},
     {"documents", ""},

@@ -84,20 +84,6 @@ class ReplaceStep : public DecodeStep {
   std::string held_;
 };
 
-// The byte that "<0xNN>" stands for, -1 for another token.
-int ByteOfToken(absl::string_view token) {
-  if (token.size() != 6 || !absl::StartsWith(token, "<0x") || token[5] != '>') return -1;
-  int byte = 0;
-  for (const char c : token.substr(3, 2)) {
-    const char* digits = "0123456789abcdef";
-    const char lower = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-    const size_t digit = absl::string_view(digits, 16).find(lower);
-    if (digit == absl::string_view::npos) return -1;
-    byte = byte * 16 + static_cast<int>(digit);
-  }
-  return byte;
-}
-
 class ByteFallbackStep : public DecodeStep {
  public:
   using DecodeStep::DecodeStep;
@@ -261,6 +247,19 @@ class Sink : public DecodeStep {
 };
 
 }  // namespace
+
+int ByteOfToken(absl::string_view token) {
+  if (token.size() != 6 || !absl::StartsWith(token, "<0x") || token[5] != '>') return -1;
+  int byte = 0;
+  for (const char c : token.substr(3, 2)) {
+    const char* digits = "0123456789abcdef";
+    const char lower = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
+    const size_t digit = absl::string_view(digits, 16).find(lower);
+    if (digit == absl::string_view::npos) return -1;
+    byte = byte * 16 + static_cast<int>(digit);
+  }
+  return byte;
+}
 
 std::unique_ptr<DecodeStep> NewJoinStep(std::string separator, DecodeStep* next) {
   return std::make_unique<JoinStep>(std::move(separator), next);

@@ -49,6 +49,9 @@ std::unique_ptr<DecodeStep> NewMetaspaceStep(std::string mark, bool drop_first, 
 // Ends a chain: appends to *out, which may change between calls.
 std::unique_ptr<DecodeStep> NewSink(std::string** out);
 
+// The byte that "<0xNN>" stands for, -1 for another token.
+int ByteOfToken(absl::string_view token);
+
 }  // namespace gantry
 
 #endif  // GANTRY_MODEL_TEXT_DECODE_STEPS_H_

@@ -36,10 +36,7 @@ class WordPieceStep : public WholeTokenStep {
       : WholeTokenStep(next), prefix_(std::move(prefix)), cleanup_(cleanup) {}
 
   void EndToken() override {
-    absl::string_view token = token_;
-    const bool joined = first_ || absl::ConsumePrefix(&token, prefix_);
-    std::string text = absl::StrCat(joined ? "" : " ", token);
-    next_->Text(cleanup_ ? CleanUp(std::move(text)) : text);
+    next_->Text(WordPieceText(token_, prefix_, cleanup_, first_));
     next_->EndToken();
     token_.clear();
     first_ = false;
@@ -81,6 +78,13 @@ class BpeStep : public WholeTokenStep {
 };
 
 }  // namespace
+
+std::string WordPieceText(absl::string_view token, absl::string_view prefix, bool cleanup,
+                          bool first) {
+  const bool joined = first || absl::ConsumePrefix(&token, prefix);
+  std::string text = absl::StrCat(joined ? "" : " ", token);
+  return cleanup ? CleanUp(std::move(text)) : text;
+}
 
 std::unique_ptr<DecodeStep> NewWordPieceStep(std::string prefix, bool cleanup, DecodeStep* next) {
   return std::make_unique<WordPieceStep>(std::move(prefix), cleanup, next);

@@ -12,6 +12,8 @@ namespace gantry {
 
 // Puts a space before each token but the first, or takes its `prefix` away. `cleanup`: takes
 // spaces before punctuation and English contractions away, within each token.
+std::string WordPieceText(absl::string_view token, absl::string_view prefix, bool cleanup,
+                          bool first);
 std::unique_ptr<DecodeStep> NewWordPieceStep(std::string prefix, bool cleanup, DecodeStep* next);
 // Makes `suffix` a space, and nothing in the last token.
 std::unique_ptr<DecodeStep> NewBpeStep(std::string suffix, DecodeStep* next);

@@ -28,6 +28,10 @@ class DecoderConfig {
   using TokenText = std::function<const std::string*(int32_t id)>;
   std::unique_ptr<IdDecoder> NewIdDecoder(TokenText token_text) const;
 
+  // The bytes that a token with this text adds, as the first token of a text or as a later one.
+  // UNIMPLEMENTED where that can depend on other tokens.
+  absl::StatusOr<std::string> TokenBytes(const std::string& text, bool first) const;
+
  private:
   struct Step {
     enum Kind {
@@ -49,6 +53,9 @@ class DecoderConfig {
     bool cleanup = false;     // of kWordPiece
   };
   static absl::StatusOr<Step> ParseStep(const Json& json, const std::string& kind);
+  absl::Status CheckTokenByToken() const;
+  // What `step` makes of one token; `joined`: of its share in all tokens as one.
+  static std::string Apply(const Step& step, bool first, bool joined, std::string bytes);
 
   std::vector<Step> steps_;
 };

@@ -33,6 +33,10 @@ class SentencePieceTokenizer : public Tokenizer {
       return skip_special_tokens && IsSpecial(id) ? nullptr : vocabulary_.Token(id);
     });
   }
+  absl::StatusOr<std::string> TokenBytes(int32_t id, bool first) const override {
+    const std::string* text = vocabulary_.Token(id);
+    return text == nullptr ? std::string() : decoder_.TokenBytes(*text, first);
+  }
   int32_t vocab_size() const override { return vocabulary_.size(); }
   bool IsSpecial(int32_t id) const override {
     return id >= 0 && id < vocabulary_.size() && special_[id];

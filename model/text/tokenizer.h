@@ -41,6 +41,9 @@ class Tokenizer {
   std::string Decode(absl::Span<const int32_t> ids, bool skip_special_tokens) const;
   // The same text, id by id. The decoder must not outlive the tokenizer.
   virtual std::unique_ptr<IdDecoder> NewIdDecoder(bool skip_special_tokens) const = 0;
+  // The bytes that a token adds to a decoded text, as its first token or as a later one; empty for
+  // an id without text. UNIMPLEMENTED where they depend on the tokens around it.
+  virtual absl::StatusOr<std::string> TokenBytes(int32_t id, bool first) const = 0;
 
   // Ids that the tokenizer knows are [0, vocab_size()); a model may have more rows.
   virtual int32_t vocab_size() const = 0;

@@ -25,6 +25,10 @@ class JsonTokenizer : public Tokenizer {
   absl::StatusOr<std::vector<int32_t>> Encode(const MarkedText& text,
                                               bool add_special_tokens) const override;
   std::unique_ptr<IdDecoder> NewIdDecoder(bool skip_special_tokens) const override;
+  absl::StatusOr<std::string> TokenBytes(int32_t id, bool first) const override {
+    const std::string* text = TokenText(id);
+    return text == nullptr ? std::string() : decoder_.TokenBytes(*text, first);
+  }
   int32_t vocab_size() const override { return vocab_size_; }
   bool IsSpecial(int32_t id) const override {
     const auto added = added_.find(id);

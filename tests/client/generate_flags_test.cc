@@ -48,6 +48,7 @@ TEST_F(GenerateFlagsTest, EveryFlagArrives) {
                                                                     "0",
                                                                     "--min_new_tokens=3",
                                                                     "--ignore_eos",
+                                                                    "--regex=",
                                                                     "--logit_bias=5:-100,9:2.5",
                                                                     "--temperature",
                                                                     "0",
@@ -82,6 +83,7 @@ TEST_F(GenerateFlagsTest, EveryFlagArrives) {
   EXPECT_EQ(options.max_new_tokens, 0);
   EXPECT_EQ(options.min_new_tokens, 3);
   EXPECT_TRUE(options.ignore_eos);
+  EXPECT_EQ(options.regex, "");
   EXPECT_EQ(options.logit_bias.size(), 2);
   EXPECT_TRUE(options.sampling.has_temperature());
   EXPECT_EQ(options.sampling.temperature(), 0);

@@ -1,6 +1,7 @@
 #include "client/generate_options.h"
 
 #include "tests/status_matchers.h"
+#include "tests/temp_folder.h"
 
 namespace gantry {
 namespace {
@@ -144,6 +145,37 @@ TEST(CheckOptionsTest, AnswersAreWithinTheirBounds) {
 TEST(MakeGenerateRequestTest, AlternativesNeedLogprobs) {
   EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .top_logprobs = 2}).logprobs());
   EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .json = true}).logprobs());
+}
+
+TEST(ConstraintOptionsTest, GoIntoTheRequest) {
+  v1::GenerateRequest request = MakeGenerateRequest({.prompt = "x", .json_schema = "{}"});
+  EXPECT_EQ(request.json_schema(), "{}");
+  request = MakeGenerateRequest({.prompt = "x", .regex = ""});
+  EXPECT_EQ(request.constraint_case(), v1::GenerateRequest::kRegex);
+  request = MakeGenerateRequest({.prompt = "x", .json_object = true});
+  EXPECT_TRUE(request.json_object());
+  request = MakeGenerateRequest({.prompt = "x"});
+  EXPECT_EQ(request.constraint_case(), v1::GenerateRequest::CONSTRAINT_NOT_SET);
+}
+
+TEST(ConstraintOptionsTest, AtMostOneAndOnlyWhereSomethingIsGenerated) {
+  GANTRY_EXPECT_OK(CheckOptions({.prompt = "x", .regex = "a"}));
+  EXPECT_THAT(CheckOptions({.prompt = "x", .regex = "a", .json_object = true}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("exclude each other")));
+  EXPECT_THAT(
+      CheckOptions(
+          {.action = GenerateOptions::Action::kTokenize, .prompt = "x", .json_object = true}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--json_object")));
+  EXPECT_THAT(CheckOptions({.prompt = "x", .regex = "\xff"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--regex: expected UTF-8")));
+}
+
+TEST(ReadSchemaTest, TextOrAFile) {
+  EXPECT_EQ(*ReadSchema(" {}"), " {}");
+  const TempFolder folder;
+  EXPECT_EQ(*ReadSchema(folder.Write("schema.json", "true")), "true");
+  EXPECT_THAT(ReadSchema(folder.Path("none.json")),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr("--json_schema: ")));
 }
 
 }  // namespace

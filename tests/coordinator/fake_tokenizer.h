@@ -25,6 +25,9 @@ class FakeTokenizer : public Tokenizer {
   std::unique_ptr<IdDecoder> NewIdDecoder(bool skip_special_tokens) const override {
     return std::make_unique<Decoder>(skip_special_tokens);
   }
+  absl::StatusOr<std::string> TokenBytes(int32_t id, bool first) const override {
+    return id < 256 ? std::string(1, static_cast<char>(id)) : "";
+  }
   int32_t vocab_size() const override { return 260; }
   bool IsSpecial(int32_t id) const override { return id >= 256; }
   int32_t TokenId(absl::string_view) const override { return -1; }

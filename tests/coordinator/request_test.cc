@@ -176,6 +176,28 @@ TEST_F(RequestTest, NumbersOfTokensAreChecked) {
   ExpectRefused(request, "min_new_tokens");
 }
 
+TEST_F(RequestTest, AConstraintComesWithTheRequest) {
+  v1::GenerateRequest request = Ids({1});
+  request.set_regex("a+");
+  EXPECT_THAT(Check(request), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("regex")));
+  ConstraintCompiler constraints(&tokenizer_, 300, {2, 7});
+  context_.constraints = &constraints;
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request checked, Check(request));
+  EXPECT_NE(checked.constraint, nullptr);
+  v1::GenerateRequest unconstrained = Ids({1});
+  unconstrained.set_json_object(false);
+  unconstrained.set_ignore_eos(true);
+  EXPECT_EQ(Check(unconstrained)->constraint, nullptr);
+  request.set_regex("(");
+  ExpectRefused(request, "regex: ");
+  request.set_regex("a+");
+  request.set_ignore_eos(true);
+  ExpectRefused(request, "ignore_eos");
+  request.set_ignore_eos(false);
+  request.set_min_new_tokens(1);
+  ExpectRefused(request, "min_new_tokens");
+}
+
 TEST_F(RequestTest, BiasesAreCheckedAgainstTheVocabulary) {
   v1::GenerateRequest request = Ids({1});
   v1::LogitBias* const bias = request.add_logit_bias();

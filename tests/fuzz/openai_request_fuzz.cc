@@ -32,7 +32,10 @@ void Check(OpenAiApi api, absl::string_view body) {
   context.chat_template = chat_template;
   for (const v1::GenerateRequest& prompt : parsed->prompts) {
     const absl::StatusOr<Request> request = CheckGenerate(prompt, context, 1);
-    if (!request.ok() && ToHttpError(NameFields(api, request.status())).status != 400) std::abort();
+    if (!request.ok() &&
+        ToHttpError(NameFields(api, request.status(), parsed->constraint)).status != 400) {
+      std::abort();
+    }
     if (prompt.has_chat()) (void)RenderChat(prompt.chat(), context);
   }
 }

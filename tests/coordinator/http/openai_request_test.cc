@@ -1,6 +1,7 @@
 #include "coordinator/http/openai_request.h"
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/constraint_compiler.h"
 #include "coordinator/http/http_error.h"
 #include "tests/status_matchers.h"
 
@@ -9,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 absl::StatusOr<OpenAiRequest> Chat(
     absl::string_view fields, absl::string_view messages = R"([{"role":"user","content":"hi"}])") {
@@ -98,7 +100,8 @@ TEST(OpenAiRequestTest, WrongTypesAndRangesNameTheirField) {
            {"logit_bias", "{\"1\":\"5\"}"},
            {"logit_bias", "{\"99999999999\":5}"},
            {"ignore_eos", "1"},
-           {"response_format", "{\"type\":\"json_object\"}"},
+           {"response_format", "5"},
+           {"guided_choice", "[\"a\"]"},
            {"parallel_tool_calls", "false"},
            {"functions", "[{}]"},
            {"chat_template", "\"{{ x }}\""}}) {
@@ -116,6 +119,65 @@ TEST(OpenAiRequestTest, BiasesAndIgnoredEndTokensAreTaken) {
   EXPECT_EQ(prompt.logit_bias(0).bias(), -100);
   EXPECT_EQ(prompt.logit_bias(1).token_id(), 7);
   EXPECT_EQ(prompt.logit_bias(1).bias(), 2.5);
+}
+
+TEST(OpenAiRequestTest, FormsOfAnswersAreTaken) {
+  constexpr char kSchema[] = R"({"properties":{"b":{"type":"integer"},"a":{}}})";
+  for (const auto& [source, value] : std::initializer_list<std::pair<const char*, std::string>>{
+           {"response_format",
+            absl::StrCat(
+                R"({"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":)",
+                kSchema, "}}")},
+           {"guided_json", kSchema},
+           {"guided_json", DumpJson(Json(kSchema))},
+           {"structured_outputs", absl::StrCat(R"({"regex":null,"json":)", kSchema, "}")}}) {
+    GANTRY_ASSERT_OK_AND_ASSIGN(const OpenAiRequest request,
+                                Chat(absl::StrCat(",\"", source, "\":", value)));
+    EXPECT_EQ(request.prompts[0].json_schema(), kSchema);
+    EXPECT_THAT(request.constraint, StartsWith(source));
+  }
+  for (const char* fields : {R"("guided_regex":"a+")", R"("structured_outputs":{"regex":"a+"})"}) {
+    GANTRY_ASSERT_OK_AND_ASSIGN(
+        const OpenAiRequest request,
+        Completion(
+            absl::StrCat(R"("prompt":["x","y"],"response_format":{"type":"text"},)", fields)));
+    EXPECT_EQ(request.prompts[1].regex(), "a+");
+  }
+  for (const char* fields : {R"(,"response_format":{"type":"json_object"})",
+                             R"(,"structured_outputs":{"json_object":true,"choice":null})"}) {
+    EXPECT_TRUE(Chat(fields)->prompts[0].json_object());
+  }
+  for (const char* fields : {R"(,"response_format":null,"guided_json":null,"guided_regex":null)",
+                             R"(,"structured_outputs":{"json_object":false})"}) {
+    GANTRY_ASSERT_OK_AND_ASSIGN(const OpenAiRequest request, Chat(fields));
+    EXPECT_FALSE(HasConstraint(request.prompts[0]));
+    EXPECT_EQ(request.constraint, "");
+  }
+}
+
+TEST(OpenAiRequestTest, WrongFormsOfAnswersAreNamed) {
+  for (const auto& [fields, param] : std::initializer_list<std::pair<const char*, const char*>>{
+           {R"("response_format":{})", "response_format.type"},
+           {R"("response_format":{"type":5})", "response_format.type"},
+           {R"("response_format":{"type":"structural_tag"})", "response_format.type"},
+           {R"("response_format":{"type":"json_schema"})", "response_format.json_schema"},
+           {R"("response_format":{"type":"json_schema","json_schema":[]})",
+            "response_format.json_schema"},
+           {R"("response_format":{"type":"json_schema","json_schema":{"schema":"{}"}})",
+            "response_format.json_schema.schema"},
+           {R"("guided_json":[])", "guided_json"},
+           {R"("guided_regex":{})", "guided_regex"},
+           {R"("structured_outputs":"a+")", "structured_outputs"},
+           {R"("structured_outputs":{"json":7})", "structured_outputs.json"},
+           {R"("structured_outputs":{"json_object":1})", "structured_outputs.json_object"},
+           {R"("structured_outputs":{"choice":["a"]})", "structured_outputs.choice"},
+           {R"("guided_regex":"a","guided_json":{})", "guided_regex"},
+           {R"("guided_regex":"a","structured_outputs":{"json_object":true})",
+            "structured_outputs.json_object"},
+           {R"("guided_regex":"a","tools":[{"type":"function","function":{"name":"f"}}])",
+            "guided_regex"}}) {
+    EXPECT_EQ(Blamed(Chat(absl::StrCat(",", fields))), param) << fields;
+  }
 }
 
 TEST(OpenAiRequestTest, BodiesThatAreNoObjectsAreRefused) {
@@ -217,6 +279,13 @@ TEST(OpenAiRequestTest, FieldsOfTheEngineGetTheNamesOfTheApi) {
   EXPECT_EQ(param(OpenAiApi::kChat, "chat.messages.role: expected"), "messages.role");
   EXPECT_EQ(param(OpenAiApi::kCompletions, "prompt: expected"), "prompt");
   EXPECT_EQ(param(OpenAiApi::kCompletions, "token_ids[3]: expected"), "prompt[3]");
+  for (const char* message :
+       {"json_schema: #/type: expected", "regex: byte 1", "json_object: no"}) {
+    EXPECT_EQ(ToHttpError(NameFields(OpenAiApi::kChat, absl::FailedPreconditionError(message),
+                                     "structured_outputs.json"))
+                  .param,
+              "structured_outputs.json");
+  }
   // A template that never ends is no reason to try again.
   EXPECT_EQ(
       ToHttpError(NameFields(OpenAiApi::kChat, absl::ResourceExhaustedError("chat: steps"))).status,

@@ -152,6 +152,70 @@ test("text completions: strings, lists, tokens, logprobs", async () => {
   assert.equal(chunks.at(-1).choices[0].finish_reason, "length");
 });
 
+test("answers have the form that response_format says, streamed or not", async () => {
+  const schema = {
+    type: "object",
+    properties: {
+      unit: { enum: ["GB", "GiB"] },
+      bytes: { type: "integer", minimum: 1, maximum: 99 },
+      note: { type: "string", maxLength: 8 },
+    },
+    required: ["unit", "bytes", "note"],
+    additionalProperties: false,
+  };
+  const response_format = { type: "json_schema", json_schema: { name: "size", strict: true, schema } };
+  const check = (text) => {
+    const { unit, bytes, note, ...more } = JSON.parse(text);
+    assert.ok(schema.properties.unit.enum.includes(unit), text);
+    assert.ok(Number.isInteger(bytes) && bytes >= 1 && bytes <= 99, text);
+    assert.ok([...note].length <= 8, text);
+    assert.deepEqual(more, {});
+  };
+  const ask = (extra) => client.chat.completions.create({ model, messages, max_tokens: 200, ...extra });
+  const sampled = { response_format, n: 4, temperature: 2, seed: 5 };
+  const answer = await ask(sampled);
+  for (const choice of answer.choices) {
+    assert.equal(choice.finish_reason, "stop");
+    check(choice.message.content);
+  }
+  const streamed = ["", "", "", ""];
+  for await (const chunk of await ask({ ...sampled, stream: true })) {
+    streamed[chunk.choices[0].index] += chunk.choices[0].delta.content ?? "";
+  }
+  assert.deepEqual(
+    streamed,
+    answer.choices.map((choice) => choice.message.content),
+  );
+  const parsed = await client.chat.completions.parse({ model, messages, response_format });
+  check(JSON.stringify(parsed.choices[0].message.parsed));
+
+  const objects = await ask({ ...sampled, n: 8, response_format: { type: "json_object" } });
+  const ended = objects.choices.filter((choice) => choice.finish_reason === "stop");
+  assert.ok(ended.length > 0);
+  for (const { message } of ended) assert.match(JSON.stringify(JSON.parse(message.content)), /^\{.*\}$/);
+  const cut = await ask({ response_format, max_tokens: 3 });
+  assert.equal(cut.choices[0].finish_reason, "length");
+});
+
+test("answers have the form that vLLM's fields say", async () => {
+  const schema = { type: "array", items: { type: "integer", minimum: 0, maximum: 9 }, minItems: 2, maxItems: 2 };
+  for (const [extra, form] of [
+    [{ guided_regex: "(yes|no), [0-9]{2}" }, /^(yes|no), [0-9]{2}$/],
+    [{ structured_outputs: { regex: "[é€]{3}" } }, /^[é€]{3}$/],
+    [{ guided_json: schema }, /^\[\s*[0-9],\s*[0-9]\s*\]$/],
+    [{ structured_outputs: { json: JSON.stringify(schema) } }, /^\[\s*[0-9],\s*[0-9]\s*\]$/],
+  ]) {
+    const answer = await client.completions.create({ model, prompt: "One", max_tokens: 100, ...extra });
+    assert.match(answer.choices[0].text, form);
+    assert.equal(answer.choices[0].finish_reason, "stop");
+  }
+  const error = await failure(
+    client.chat.completions.create({ model, messages, guided_regex: "a", ignore_eos: true }),
+  );
+  assert.ok(error instanceof OpenAI.BadRequestError);
+  assert.equal(error.param, "ignore_eos");
+});
+
 test("errors have the class, type, param and code that applications look at", async () => {
   const ask = (extra) => failure(client.chat.completions.create({ model, messages, ...extra }));
   const missing = await ask({ model: "gpt-nothing" });
@@ -164,7 +228,9 @@ test("errors have the class, type, param and code that applications look at", as
     ["n", 0],
     ["max_tokens", 2 ** 31],
     ["top_logprobs", 2],
-    ["response_format", { type: "json_object" }],
+    ["response_format", { type: "json_schema", json_schema: { name: "n", schema: { not: {} } } }],
+    ["guided_regex", "("],
+    ["guided_choice", ["a", "b"]],
     ["logit_bias", { x: 1 }],
     ["messages", []],
     ["tools", [{ type: "function", function: { name: "f" } }]],

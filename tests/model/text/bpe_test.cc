@@ -19,7 +19,9 @@ std::vector<int32_t> Encode(const Json& model, const std::string& piece) {
   absl::StatusOr<std::unique_ptr<TokenModel>> bpe = TokenModel::Parse(model);
   EXPECT_THAT(bpe, IsOk());
   std::vector<int32_t> ids;
-  if (bpe.ok()) EXPECT_THAT((*bpe)->Encode(piece, /*forbidden=*/nullptr, &ids), IsOk());
+  if (bpe.ok()) {
+    EXPECT_THAT((*bpe)->Encode(piece, /*forbidden=*/nullptr, &ids), IsOk());
+  }
   return ids;
 }
 

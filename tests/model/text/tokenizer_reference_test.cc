@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "model/text/tokenizer.h"
+#include "tests/model/text/joined_token_bytes.h"
 #include "tests/status_matchers.h"
 
 namespace gantry {
@@ -35,6 +36,8 @@ TEST(TokenizerReferenceTest, DemoTexts) {
     GANTRY_ASSERT_OK_AND_ASSIGN(const auto with_bos, tokenizer->Encode(MarkedText(text), true));
     EXPECT_EQ(with_bos, Ids(c["ids_special"]));
     EXPECT_EQ(tokenizer->Decode(ids, /*skip_special_tokens=*/false),
+              c["decoded"].get<std::string>());
+    EXPECT_EQ(JoinedTokenBytes(*tokenizer, ids).value_or("refused"),
               c["decoded"].get<std::string>());
   }
 }
@@ -75,6 +78,7 @@ TEST_P(CasesTest, EqualIds) {
     GANTRY_ASSERT_OK_AND_ASSIGN(const auto ids, tokenizer->Encode(MarkedText(text), false));
     EXPECT_EQ(ids, Ids(c["ids"]));
     EXPECT_EQ(tokenizer->Decode(ids, /*skip_special_tokens=*/false), text);
+    EXPECT_EQ(JoinedTokenBytes(*tokenizer, ids).value_or("refused"), text);
   }
 }
 
