@@ -9,6 +9,10 @@ constexpr double kSmoothing = 0.3;
 // One step's time is noisy: what it says is followed within these bounds.
 constexpr double kMaxShrink = 0.5;
 constexpr double kMaxGrowth = 1.5;
+// Only so few tokens tell that fewer do not help: more may be beyond some limit of fast kernels.
+constexpr int64_t kFewTokens = 4;
+// After they have told so.
+constexpr double kMaxRegrowth = 4;
 
 }  // namespace
 
@@ -24,6 +28,22 @@ void ChunkControl::OnDecodes(absl::Duration time, int64_t decodes) {
   base_ = like_before ? base_ + kSmoothing * (time - base_) : time;
   base_decodes_ = last_decodes_ = decodes;
   mixed_steps_ = 0;
+  too_many_ = max_tokens_ + 1;
+  if (!like_before || 3 * absl::AbsDuration(time - base_) > base_) {
+    fixed_ = absl::ZeroDuration();
+    late_tokens_ = 0;
+  }
+}
+
+void ChunkControl::NoteLate(absl::Duration over, int64_t prompt_tokens) {
+  if (prompt_tokens < late_tokens_ && prompt_tokens <= kFewTokens) {
+    // The line through both steps, where it has no tokens of prompts.
+    const absl::Duration fixed = (over * late_tokens_ - late_over_ * prompt_tokens) /
+                                 static_cast<double>(late_tokens_ - prompt_tokens);
+    if (fixed > (slowdown_ - 1) * base_) fixed_ = fixed;
+  }
+  late_over_ = over;
+  late_tokens_ = prompt_tokens;
 }
 
 void ChunkControl::OnMixed(absl::Duration time, int64_t decodes, int64_t prompt_tokens) {
@@ -33,14 +53,27 @@ void ChunkControl::OnMixed(absl::Duration time, int64_t decodes, int64_t prompt_
   const absl::Duration target = slowdown_ * base_;
   if (time > target) {
     // Of the time beyond the base each of these tokens had a part.
-    const double ratio = std::max(kMaxShrink, absl::FDivDuration(target - base_, time - base_));
-    tokens_ = std::min(tokens_, static_cast<int64_t>(prompt_tokens * ratio));
+    const absl::Duration over = time - base_;
+    NoteLate(over, prompt_tokens);
+    double ratio = std::max(kMaxShrink, absl::FDivDuration(target - base_, over));
+    if (fixed_ > absl::ZeroDuration()) {
+      ratio = over <= fixed_
+                  ? kMaxRegrowth
+                  : std::clamp(absl::FDivDuration(fixed_, over - fixed_), kMaxShrink, kMaxRegrowth);
+      tokens_ = static_cast<int64_t>(prompt_tokens * ratio);
+    } else {
+      tokens_ = std::min(tokens_, static_cast<int64_t>(prompt_tokens * ratio));
+      too_many_ = prompt_tokens;
+    }
   } else {
+    fixed_ = absl::ZeroDuration();
+    late_tokens_ = 0;
     // More tokens make a step longer by no more than their share. One that had fewer than it might
     // have had says nothing of what is too little.
     const double ratio = std::min(kMaxGrowth, absl::FDivDuration(target, time));
     tokens_ = std::max(tokens_, static_cast<int64_t>(prompt_tokens * ratio));
     if (2 * (time - base_) < target - base_) tokens_ = std::max(tokens_, prompt_tokens + 1);
+    tokens_ = std::min(tokens_, too_many_ - 1);
   }
   tokens_ = std::clamp<int64_t>(tokens_, 1, max_tokens_);
 }

@@ -192,7 +192,7 @@ absl::Status CudaProducts::RunFourBit(const CudaMatrix& weight, const CudaProduc
   const FourBitWeights& packed = weight.four_bit();
   const int most =
       product.type == ComputeType(weight) ? FourBitTokens(packed, product, device_) : 0;
-  if (most == 0 || (product.tokens > kFourBitMaxTokens && !deterministic_)) {
+  if (most == 0 || (product.tokens > kFourBitMaxTokensByParts && !deterministic_)) {
     return RunByLibrary(weight, product);
   }
   for (int first = 0; first < product.tokens; first += most) {

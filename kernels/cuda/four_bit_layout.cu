@@ -51,12 +51,41 @@ __global__ void Repack(const uint8_t* codes, const float* absmax, const uint8_t*
   }
 }
 
+constexpr int kThreads = 256;
+
+// Stores 16 elements of each lane, those of columns 16 t .. 16 t + 15 of one row. Lanes of
+// neighbouring columns swap halves, so that together they fill 32 bytes with each store.
 template <typename T>
-__global__ void Dequantise(const FourBitWeights w, int first_tile, int tiles, T* out) {
+__device__ __forceinline__ void StoreColumns(const T (&values)[16], int t, T* row) {
+  const uint4* chunk = reinterpret_cast<const uint4*>(values);
+  if constexpr (sizeof(T) == 2) {
+    const bool odd = t % 2 != 0;
+    uint4 swapped = odd ? chunk[0] : chunk[1];
+    swapped.x = __shfl_xor_sync(0xffffffff, swapped.x, 1);
+    swapped.y = __shfl_xor_sync(0xffffffff, swapped.y, 1);
+    swapped.z = __shfl_xor_sync(0xffffffff, swapped.z, 1);
+    swapped.w = __shfl_xor_sync(0xffffffff, swapped.w, 1);
+    uint4* const to = reinterpret_cast<uint4*>(row + 16 * (t - odd)) + odd;
+    to[0] = odd ? swapped : chunk[0];
+    to[2] = odd ? chunk[1] : swapped;
+  } else {
+    uint4* const to = reinterpret_cast<uint4*>(row + 16 * t);
+#pragma unroll
+    for (int i = 0; i < (int)sizeof(T); ++i) to[i] = chunk[i];
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kThreads)
+    Dequantise(const FourBitWeights w, int first_tile, int tiles, T* out) {
+  // A copy in each bank: lanes look up different codes, for which constant memory takes turns.
+  __shared__ float codes[16 * 32];
+  for (int i = threadIdx.x; i < 16 * 32; i += kThreads) codes[i] = FourBitCode(w.fp4, i / 32);
+  __syncthreads();
   GridDependencyWait();
   const int blocks = w.cols / 64;
-  const int64_t index = (int64_t)blockIdx.x * blockDim.x + threadIdx.x;
-  if (index >= (int64_t)tiles * blocks * 32) return;
+  const int64_t index = (int64_t)blockIdx.x * kThreads + threadIdx.x;
+  if (index >= (int64_t)tiles * blocks * 32) return;  // a whole warp
   const int lane = index % 32;
   const int block = index / 32 % blocks;
   const int tile = first_tile + index / 32 / blocks;
@@ -78,41 +107,37 @@ __global__ void Dequantise(const FourBitWeights w, int first_tile, int tiles, T*
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int64_t row = (int64_t)(tile - first_tile) * 16 + g + 8 * half;
-    T values[16];
+    alignas(16) T values[16];
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
       const uint32_t pair = word[i / 2] >> (8 * (half + 2 * (i % 2))) & 0xff;
-      values[2 * i] = FromFloat<T>(FourBitCode(w.fp4, pair >> 4) * scale[half]);
-      values[2 * i + 1] = FromFloat<T>(FourBitCode(w.fp4, pair & 15) * scale[half]);
+      values[2 * i] = FromFloat<T>(codes[(pair >> 4) * 32 + lane] * scale[half]);
+      values[2 * i + 1] = FromFloat<T>(codes[(pair & 15) * 32 + lane] * scale[half]);
     }
-    uint4* to = reinterpret_cast<uint4*>(out + row * w.cols + block * 64 + 16 * t);
-#pragma unroll
-    for (int i = 0; i < (int)(16 * sizeof(T) / 16); ++i) {
-      to[i] = reinterpret_cast<const uint4*>(values)[i];
-    }
+    StoreColumns<T>(values, t, out + row * w.cols + block * 64);
   }
 }
 
-dim3 LanesGrid(const FourBitWeights& w, int tiles, int threads) {
+dim3 LanesGrid(const FourBitWeights& w, int tiles) {
   const int64_t lanes = (int64_t)tiles * (w.cols / 64) * 32;
-  return dim3((unsigned)((lanes + threads - 1) / threads));
+  return dim3((unsigned)((lanes + kThreads - 1) / kThreads));
 }
 
 }  // namespace
 
 cudaError_t FourBitRepack(const uint8_t* codes, const float* absmax, const uint8_t* absmax_codes,
                           const FourBitWeights& weights, cudaStream_t stream) {
-  Repack<<<LanesGrid(weights, FourBitTiles(weights.rows), 256), 256, 0, stream>>>(
+  Repack<<<LanesGrid(weights, FourBitTiles(weights.rows)), kThreads, 0, stream>>>(
       codes, absmax, absmax_codes, weights);
   return cudaGetLastError();
 }
 
 cudaError_t FourBitDequantise(const FourBitWeights& weights, int first_tile, int tiles,
                               CudaType type, void* out, cudaStream_t stream) {
-  const dim3 grid = LanesGrid(weights, tiles, 256);
+  const dim3 grid = LanesGrid(weights, tiles);
   return DispatchType(type, [&](auto element) {
     using T = decltype(element);
-    return LaunchPdl(Dequantise<T>, grid, dim3(256), 0, stream, weights, first_tile, tiles,
+    return LaunchPdl(Dequantise<T>, grid, dim3(kThreads), 0, stream, weights, first_tile, tiles,
                      static_cast<T*>(out));
   });
 }

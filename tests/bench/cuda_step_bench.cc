@@ -235,6 +235,6 @@ int main(int argc, char** argv) {
                                             : Scheme::kNf4;
   format.compute_dtype = DType::kBF16;
   for (const Shape& shape : kShapes) {
-    for (const int64_t batch : {1, 8, 32}) Run(shape, format, batch, 256);
+    for (const int64_t batch : {1, 8, 32, 48, 128}) Run(shape, format, batch, 256);
   }
 }

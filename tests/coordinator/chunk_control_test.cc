@@ -1,18 +1,22 @@
 #include "coordinator/chunk_control.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "gtest/gtest.h"
 
 namespace gantry {
 namespace {
 
-// A device of which a step takes the longer of reading the weights and multiplying, as on a CPU.
+// A device of which a step takes the longer of reading the weights and multiplying, as on a CPU, or
+// on which more than some tokens cost the same again and more, as on a GPU.
 struct Device {
   double read_ms = 60;
   double token_ms = 4.7;
+  int64_t few = std::numeric_limits<int64_t>::max();
+  double many_ms = 0;
   absl::Duration Step(int64_t tokens) const {
-    return absl::Milliseconds(std::max(read_ms, token_ms * tokens));
+    return absl::Milliseconds(std::max(read_ms, token_ms * tokens) + (tokens > few ? many_ms : 0));
   }
 };
 
@@ -74,6 +78,30 @@ TEST(ChunkControlTest, NeverStopsPromptsAltogether) {
   RunSteps(&control, device, 1, 50, 2);
   control.OnDecodes(absl::Milliseconds(1), 1);
   EXPECT_EQ(control.tokens(), 1);
+}
+
+TEST(ChunkControlTest, DoesNotShrinkWhereThatDoesNotHelp) {
+  ChunkControl control(1.6, 512);
+  // 200 tokens cost what the first of them costs.
+  const Device device{5, 0.1, 32, 20};
+  RunSteps(&control, device, 32, 50, 2);
+  control.OnDecodes(absl::Milliseconds(5), 32);
+  EXPECT_GE(control.tokens(), 150);
+  EXPECT_LE(control.tokens(), 300);
+  // Fewer sequences leave room beside them.
+  RunSteps(&control, device, 8, 100, 2);
+  control.OnDecodes(absl::Milliseconds(5), 8);
+  EXPECT_LE(control.tokens(), 24);
+  EXPECT_GE(control.tokens(), 12);
+}
+
+TEST(ChunkControlTest, TokensThatNoLongerHideAFixedCostAreFewer) {
+  ChunkControl control(1.6, 512);
+  RunSteps(&control, {5, 0.1, 32, 20}, 32, 50, 2);
+  const Device linear{5, 1};
+  RunSteps(&control, linear, 32, 200, 2);
+  control.OnDecodes(linear.Step(32), 32);
+  EXPECT_LE(control.tokens(), 20);
 }
 
 TEST(ChunkControlTest, LooksAtTheBaseAgainAndSoonerForAnotherBatch) {
