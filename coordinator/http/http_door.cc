@@ -18,7 +18,9 @@ absl::StatusOr<std::unique_ptr<HttpDoor>> HttpDoor::Open(const HttpOptions& opti
                                                          HttpBackend backend) {
   std::optional<ApiKeys> keys;
   if (!options.api_key_file.empty()) {
-    GANTRY_ASSIGN_OR_RETURN(keys, ApiKeys::Load(options.api_key_file));
+    absl::StatusOr<ApiKeys> loaded = ApiKeys::Load(options.api_key_file);
+    if (!loaded.ok()) return Annotate(loaded.status(), "--api_key_file");
+    keys = *std::move(loaded);
   }
   std::unique_ptr<HttpDoor> door(new HttpDoor(options, std::move(backend), std::move(keys)));
   GANTRY_ASSIGN_OR_RETURN(door->server_,
