@@ -171,6 +171,9 @@ run_tests() {
 }
 
 run_sanitizer() {
+  # This one does on purpose what compute-sanitizer looks for.
+  local without='*.ALostDevice*'
+  if [[ $filter == *-* ]]; then without=$filter:$without; else without=$filter-$without; fi
   local tool program seconds=240 part=() cuda=${CUDA_HOME:-/usr/local/cuda}/bin
   PATH=$PATH:$cuda
   if ! command -v compute-sanitizer >/dev/null; then
@@ -190,7 +193,7 @@ run_sanitizer() {
       # The kernels of whole models are those of the other programs, many times over.
       [[ $program != *_stage_test || $tool == memcheck ]] || continue
       gtest sanitizer "$tool $(basename "$program")" "$seconds" env GANTRY_REQUIRE_GPU=1 "${part[@]}" \
-        compute-sanitizer --tool "$tool" --error-exitcode 9 "$program" --gtest_filter="$filter"
+        compute-sanitizer --tool "$tool" --error-exitcode 9 "$program" --gtest_filter="$without"
     done
   done
 }

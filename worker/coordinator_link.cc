@@ -148,14 +148,15 @@ absl::Status CoordinatorLink::Join() {
       const absl::Duration lease = lease_ > absl::ZeroDuration() ? lease_ : kDefaultLease;
       mutex_.AwaitWithTimeout(absl::Condition(&something), lease / kProgressPerLease);
       if (stream_ended_) break;
-      if (leaving_) {
-        message.mutable_goodbye();
-        alive = false;
-      } else if (lease_ == absl::ZeroDuration()) {
-        continue;  // not welcomed yet
-      } else if (!faults_.empty()) {
+      const bool welcomed = lease_ > absl::ZeroDuration();
+      if (welcomed && !faults_.empty()) {  // before it leaves, for they may be why
         *message.mutable_fault() = std::move(faults_.front());
         faults_.pop_front();
+      } else if (leaving_) {
+        message.mutable_goodbye();
+        alive = false;
+      } else if (!welcomed) {
+        continue;
       }
     }
     if (message.message_case() == v1::WorkerMessage::MESSAGE_NOT_SET) {

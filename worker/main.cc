@@ -137,6 +137,10 @@ int Main(int argc, char** argv) {
   running.worker = worker->get();
   const absl::Status ended = (*worker)->Run();
   running.worker = nullptr;
+  if (const absl::Status device = (*worker)->device_status(); !device.ok()) {
+    LogError(absl::StrCat("this worker has lost its device and left: ", device.message()));
+    return kExitFailed;
+  }
   if (ended.ok()) return running.exit_code;
   LogError(absl::StrCat("the coordinator at ", options.coordinator,
                         " refused this worker: ", ended.ToString()));

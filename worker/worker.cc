@@ -67,10 +67,9 @@ absl::StatusOr<std::unique_ptr<Worker>> Worker::Start(const WorkerOptions& optio
   host.memory_bytes = facts.memory_bytes();
   host.chooses_types = worker->device_.chooses_types;
   host.credentials = worker->credentials_;
-  worker->host_ = std::make_unique<StageHost>(std::move(host), worker->device_.backend.get(),
-                                              [self](uint64_t epoch, const std::string& message) {
-                                                self->link_->ReportFault(epoch, message);
-                                              });
+  worker->host_ = std::make_unique<StageHost>(
+      std::move(host), worker->device_.backend.get(),
+      [self](uint64_t epoch, const std::string& message) { self->OnFault(epoch, message); });
 
   CoordinatorLinkOptions membership;
   membership.coordinator = options.coordinator;
@@ -115,6 +114,18 @@ absl::Status Worker::StartServer(const WorkerOptions& options) {
   host_->set_endpoint(endpoint_);
   LogInfo(absl::StrCat("listening on ", endpoint_.address()));
   return absl::OkStatus();
+}
+
+void Worker::OnFault(uint64_t epoch, const std::string& message) {
+  link_->ReportFault(epoch, message);
+  // A device that is lost fails every call from then on; others are as before.
+  const absl::Status device = device_.backend->Synchronize();
+  if (device.ok()) return;
+  {
+    absl::MutexLock lock(&mutex_);
+    device_status_ = device;
+  }
+  Stop();
 }
 
 v1::Progress Worker::MakeProgress() const {

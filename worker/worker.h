@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "base/socket_folder.h"
 #include "grpcpp/grpcpp.h"
 #include "worker/coordinator_link.h"
@@ -25,8 +27,14 @@ class Worker {
   static absl::StatusOr<std::unique_ptr<Worker>> Start(const WorkerOptions& options);
   ~Worker();
 
-  // Joins the coordinator and serves until Stop (OK) or until it refuses the worker.
+  // Joins the coordinator and serves until Stop (OK) or until it refuses the worker. Also stops
+  // when its device is lost to this process, for it could only fail: see device_status.
   absl::Status Run() { return link_->Run(); }
+  // The error of which the device was lost, such as a fault of its memory.
+  absl::Status device_status() const {
+    absl::MutexLock lock(&mutex_);
+    return device_status_;
+  }
   void Stop() { link_->Leave(); }
   // So that a process that ends without the destructor leaves nothing behind.
   void RemoveSocket() const {
@@ -39,6 +47,7 @@ class Worker {
   Worker() = default;
   absl::Status StartServer(const WorkerOptions& options);
   v1::Progress MakeProgress() const;
+  void OnFault(uint64_t epoch, const std::string& message);
 
   std::string name_;
   Credentials credentials_;
@@ -49,6 +58,8 @@ class Worker {
   std::unique_ptr<StageHost> host_;
   std::unique_ptr<WorkerService> service_;
   std::unique_ptr<grpc::Server> server_;
+  mutable absl::Mutex mutex_;
+  absl::Status device_status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace gantry

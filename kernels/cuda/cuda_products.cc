@@ -21,6 +21,12 @@ constexpr size_t kCublasWorkspaceBytes = size_t{32} << 20;
 // Dequantised weights of a slab: small enough that they are still in the second cache when they are
 // multiplied.
 constexpr int64_t kSlabBytes = int64_t{32} << 20;
+// Tokens up to which it is faster to read 4-bit weights again for every kFourBitMaxTokens than to
+// dequantise them for the library: of weights that take more than a slab, and of others, which stay
+// in the second cache. A step of 128 tokens took 19.1 instead of 25.8 ms of Llama-3-8B on an H100,
+// but 5.4 instead of 4.2 of TinyLlama.
+constexpr int kFourBitTokensByParts = 128;
+constexpr int kFourBitTokensByPartsOfSmall = 64;
 // Rows of an int8 slab, whose sums take 4 bytes a token.
 constexpr int64_t kInt8SlabRows = 4096;
 // Tokens that a product of a library is always made with where its order of sums must not depend
@@ -192,7 +198,9 @@ absl::Status CudaProducts::RunFourBit(const CudaMatrix& weight, const CudaProduc
   const FourBitWeights& packed = weight.four_bit();
   const int most =
       product.type == ComputeType(weight) ? FourBitTokens(packed, product, device_) : 0;
-  if (most == 0 || (product.tokens > kFourBitMaxTokensByParts && !deterministic_)) {
+  const bool small = weight.rows() * weight.cols() * 2 <= kSlabBytes;
+  const int by_parts = small ? kFourBitTokensByPartsOfSmall : kFourBitTokensByParts;
+  if (most == 0 || (product.tokens > by_parts && !deterministic_)) {
     return RunByLibrary(weight, product);
   }
   for (int first = 0; first < product.tokens; first += most) {

@@ -62,9 +62,6 @@ inline bool SupportsFourBitLayout(int64_t rows, int64_t cols, int64_t block_size
 }
 // Tokens that the kernel takes at most.
 inline constexpr int kFourBitMaxTokens = 32;
-// Up to here reading the weights again for every kFourBitMaxTokens is faster than dequantising them
-// for a library.
-inline constexpr int kFourBitMaxTokensByParts = 128;
 
 // Of the product's tokens, how many the kernel takes at once on this device: as many as shared
 // memory has partial sums for. The sum of an element runs in the same order for any number of them.

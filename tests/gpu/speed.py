@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import models
 import rows
@@ -88,6 +89,59 @@ class Run:
             return None
 
 
+class Mixed:
+    """A GPU in nf4 and a CPU beside it that holds the last layers, in fp32 or as the GPU would."""
+
+    ON_CPU = 4
+
+    def __init__(self, model, offload):
+        self.model, self.offload = model, offload
+        self.name = f"{model} nf4-bf16, {self.ON_CPU} layers on the CPU in {offload}"
+
+    def place(self, folder):
+        with open(FOLDER / self.model / "config.json") as file:
+            layers = json.load(file)["num_hidden_layers"]
+        first = layers - self.ON_CPU
+        placed = {f"model.layers.{layer}": "cuda-0" if layer < first else "cpu-1" for layer in range(layers)}
+        placed |= {"model.embed_tokens": "cuda-0", "model.norm": "cpu-1", "lm_head": "cpu-1"}
+        file = pathlib.Path(folder) / "device_map.json"
+        file.write_text(json.dumps(placed))
+        return file
+
+    def measure(self):
+        with tempfile.TemporaryDirectory() as folder:
+            flags = [
+                *schemes.FLAGS["nf4-bf16"], "--load_format=dummy", "--context=1024", "--batch=8",
+                f"--device_map={self.place(folder)}", "--llm_int8_enable_fp32_cpu_offload",
+                f"--offload_dtype={self.offload}",
+            ]  # fmt: skip
+            with cluster.Cluster(
+                FOLDER / self.model, coordinator_flags=flags, worker_flags=["--memory=", "--threads=0"],
+                devices=["cuda:0", "cpu"],
+            ) as running:
+                levels = bench(running, "--prompt_tokens=16", "--max_new_tokens=64", "--concurrency=1,8")
+                status = running.status()
+        for streams, level in levels.items():
+            speed = streams * level["stream_tokens_per_s"]["p50"]
+            rows.add("bench", f"{self.name} decode, {streams}", f"{rows.number(speed)} tokens/s")
+        for stage in status["stages"]:
+            rows.add(
+                "bench", f"{self.name}: {stage['worker']}",
+                f"{stage['measured_bytes'] / 1e9:.2f} GB, {stage['predicted_bytes'] / 1e9:.2f} predicted; "
+                f"{rows.number(stage['predicted_tokens_per_s'])} tokens/s predicted",
+                ok=stage["measured_bytes"] <= stage["predicted_bytes"],
+            )  # fmt: skip
+
+    def try_measure(self):
+        if rows.seconds_left() < 10:
+            return rows.add("bench", self.name, "not run: no time left", ok=False)
+        try:
+            return self.measure()
+        except (cluster.Failed, OSError, subprocess.TimeoutExpired) as error:
+            print(error)
+            return rows.add("bench", self.name, rows.brief(error), ok=False)
+
+
 def compare(model, measured):
     """What the outliers of LLM.int8() cost."""
     with_outliers, without = measured.get("int8"), measured.get("int8-threshold0")
@@ -117,6 +171,9 @@ def main():
         for count in (2, 4):
             if model == models.SPLIT and count <= arguments.gpus:
                 Run(model, names[0], [f"cuda:{i}" for i in range(count)], arguments.quick).try_measure()
+        if model == models.SPLIT and arguments.device == "cuda":
+            for offload in ("float32", "auto"):
+                Mixed(model, offload).try_measure()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "kernels/cuda/norm.h"
 #include "kernels/reference/reference_backend.h"
 #include "tests/kernels/cuda/backend_testing.h"
 
@@ -51,6 +54,29 @@ TEST_F(CudaBackendTest, EmbedsGathersAndFindsWhatIsNotFinite) {
                 StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("id 70")));
     GANTRY_ASSERT_OK(backend->EndStep());
   }
+}
+
+// Ends the process with 0 if what follows a kernel that reads memory that is not there says so.
+void LoseDevice() {
+  auto backend = MakeCudaBackend(0);
+  if (!backend.ok() || !(*backend)->Configure({DType::kF32, false}).ok()) std::_Exit(2);
+  auto* const nowhere = reinterpret_cast<float*>(uintptr_t{1} << 20);
+  LaunchRmsNorm(CudaType::kFloat, nowhere, nowhere, 1e-5f, 1, 64, nowhere, nullptr);
+  cudaDeviceSynchronize();
+  for (int i = 0; i < 2; ++i) {
+    for (const absl::Status& status :
+         {(*backend)->Synchronize(), (*backend)->Allocate(16).status()}) {
+      std::fprintf(stderr, "%s\n", status.ToString().c_str());
+      if (status.code() != absl::StatusCode::kInternal) std::_Exit(1);
+    }
+  }
+  std::_Exit(0);
+}
+
+TEST_F(CudaBackendTest, ALostDeviceFailsEveryCallAndSaysSo) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(LoseDevice(), ::testing::ExitedWithCode(0),
+              "cuda:0: .*illegal memory access.*start the worker again");
 }
 
 // Attention of prompts and of single tokens behind them, against the reference.
