@@ -53,12 +53,11 @@ check() {
 }
 
 deploy/install_packages.sh tests
-# First, for a test of local.sh --gpu needs its programs.
 if command -v nvcc /usr/local/cuda/bin/nvcc >/dev/null; then
   # For one GPU if there is none here: each takes minutes.
   nvidia-smi >/dev/null 2>&1 || export CUDAARCHS=${CUDAARCHS:-90a-real}
-  # The programs, the tests and benchmarks of GPUs, and no others.
-  targets=(bundle)
+  # What differs from the build without: the worker, the tests and the benchmarks of GPUs.
+  targets=(worker tests/kernels/cuda/all cuda_stage_test cuda_{attention,int8,products,step}_bench)
   without='_NOT_BUILT$|^quantize_program'
   check cuda tests/kernels/cuda tests/worker
   targets=()

@@ -110,6 +110,8 @@ class PrometheusTest(unittest.TestCase):
                 with self.subTest(panel=title, expression=expression):
                     wait_until(lambda expression=expression: prometheus.query(expression), expression)
 
+            # When it has scraped after the last of them; nothing comes later.
+            wait_until(lambda: prometheus.query("sum(gantry_request_success_total) >= 8"), "the requests are counted")
             self.assertEqual(prometheus.query("sum(gantry_request_success_total)"), [8])
             self.assertEqual(prometheus.query("sum(gantry_request_generation_tokens_sum)"), [64])
             self.assertEqual(prometheus.query("count(gantry_worker_up)"), [2])
