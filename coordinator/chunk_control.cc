@@ -12,7 +12,9 @@ constexpr double kMaxGrowth = 1.5;
 // Only so few tokens tell that fewer do not help: more may be beyond some limit of fast kernels.
 constexpr int64_t kFewTokens = 4;
 // After they have told so.
-constexpr double kMaxRegrowth = 4;
+constexpr double kMaxRegrowth = 2;
+// Of the target, so that steps that are late by a little do not tell so.
+constexpr double kClearlyLate = 1.5;
 
 }  // namespace
 
@@ -29,10 +31,10 @@ void ChunkControl::OnDecodes(absl::Duration time, int64_t decodes) {
   base_decodes_ = last_decodes_ = decodes;
   mixed_steps_ = 0;
   too_many_ = max_tokens_ + 1;
-  if (!like_before || 3 * absl::AbsDuration(time - base_) > base_) {
-    fixed_ = absl::ZeroDuration();
-    late_tokens_ = 0;
-  }
+  late_tokens_ = 0;
+  // Many tokens do not tell whether few still cost as much.
+  if (fixed_ > absl::ZeroDuration()) tokens_ = std::min(tokens_, kFirstTokens);
+  fixed_ = absl::ZeroDuration();
 }
 
 void ChunkControl::NoteLate(absl::Duration over, int64_t prompt_tokens) {
@@ -40,7 +42,7 @@ void ChunkControl::NoteLate(absl::Duration over, int64_t prompt_tokens) {
     // The line through both steps, where it has no tokens of prompts.
     const absl::Duration fixed = (over * late_tokens_ - late_over_ * prompt_tokens) /
                                  static_cast<double>(late_tokens_ - prompt_tokens);
-    if (fixed > (slowdown_ - 1) * base_) fixed_ = fixed;
+    if (fixed > kClearlyLate * (slowdown_ - 1) * base_) fixed_ = fixed;
   }
   late_over_ = over;
   late_tokens_ = prompt_tokens;

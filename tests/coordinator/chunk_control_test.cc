@@ -85,9 +85,11 @@ TEST(ChunkControlTest, DoesNotShrinkWhereThatDoesNotHelp) {
   // 200 tokens cost what the first of them costs.
   const Device device{5, 0.1, 32, 20};
   RunSteps(&control, device, 32, 50, 2);
-  control.OnDecodes(absl::Milliseconds(5), 32);
   EXPECT_GE(control.tokens(), 150);
   EXPECT_LE(control.tokens(), 300);
+  // When few of them have become cheap that is found out.
+  RunSteps(&control, {5, 0.1}, 32, 100, 2);
+  EXPECT_LE(RunSteps(&control, {5, 0.1}, 32, 1000, 1.7), 0.01);
   // Fewer sequences leave room beside them.
   RunSteps(&control, device, 8, 100, 2);
   control.OnDecodes(absl::Milliseconds(5), 8);
