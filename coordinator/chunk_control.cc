@@ -1,6 +1,7 @@
 #include "coordinator/chunk_control.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace gantry {
 namespace {
@@ -14,7 +15,7 @@ constexpr int64_t kFewTokens = 4;
 // After they have told so.
 constexpr double kMaxRegrowth = 2;
 // Of the target, so that steps that are late by a little do not tell so.
-constexpr double kClearlyLate = 1.5;
+constexpr double kClearlyLate = 1.1;
 
 }  // namespace
 
@@ -35,6 +36,8 @@ void ChunkControl::OnDecodes(absl::Duration time, int64_t decodes) {
   // Many tokens do not tell whether few still cost as much.
   if (fixed_ > absl::ZeroDuration()) tokens_ = std::min(tokens_, kFirstTokens);
   fixed_ = absl::ZeroDuration();
+  // Nor would few, for nothing fewer could be compared with them.
+  tokens_ = std::max(tokens_, std::min(kFewTokens + 1, max_tokens_));
 }
 
 void ChunkControl::NoteLate(absl::Duration over, int64_t prompt_tokens) {
@@ -42,7 +45,10 @@ void ChunkControl::NoteLate(absl::Duration over, int64_t prompt_tokens) {
     // The line through both steps, where it has no tokens of prompts.
     const absl::Duration fixed = (over * late_tokens_ - late_over_ * prompt_tokens) /
                                  static_cast<double>(late_tokens_ - prompt_tokens);
-    if (fixed > kClearlyLate * (slowdown_ - 1) * base_) fixed_ = fixed;
+    if (fixed > kClearlyLate * (slowdown_ - 1) * base_) {
+      fixed_ = fixed;
+      too_many_ = max_tokens_ + 1;
+    }
   }
   late_over_ = over;
   late_tokens_ = prompt_tokens;
@@ -62,7 +68,9 @@ void ChunkControl::OnMixed(absl::Duration time, int64_t decodes, int64_t prompt_
       ratio = over <= fixed_
                   ? kMaxRegrowth
                   : std::clamp(absl::FDivDuration(fixed_, over - fixed_), kMaxShrink, kMaxRegrowth);
-      tokens_ = static_cast<int64_t>(prompt_tokens * ratio);
+      // The end of a prompt may have been less than there was room for.
+      const auto wanted = static_cast<int64_t>(prompt_tokens * ratio);
+      tokens_ = ratio > 1 ? std::max(tokens_, wanted) : wanted;
     } else {
       tokens_ = std::min(tokens_, static_cast<int64_t>(prompt_tokens * ratio));
       too_many_ = prompt_tokens;

@@ -156,7 +156,7 @@ void Engine::Fail(RequestGroup* group, const absl::Status& why) {
   } else {
     counters_.set_requests_failed(counters_.requests_failed() + 1);
   }
-  observer_->OnFail(why);
+  if (!absl::IsResourceExhausted(why)) observer_->OnFail(why);
   const std::shared_ptr<RequestSink> sink = group->sink;
   for (size_t left = group->sequences.size(); left > 0; --left) {
     Remove(group->sequences.back().get());

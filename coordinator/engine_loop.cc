@@ -1,5 +1,6 @@
 #include "coordinator/engine_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/synchronization/notification.h"

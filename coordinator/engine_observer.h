@@ -20,7 +20,8 @@ class EngineObserver {
   virtual void OnFail(const absl::Status& why) {}
   // `tokens` of all its slices.
   virtual void OnStepSent(int64_t tokens) {}
-  virtual void OnStepDone(absl::Duration since_sent) {}
+  // It took so long from when it was sent, or, of one stage, from the result before it.
+  virtual void OnStepDone(absl::Duration took) {}
 };
 
 }  // namespace gantry

@@ -93,6 +93,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
 void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
   const auto send = [sequence](v1::ScoredToken scored) {
     scored.set_token_id(sequence->tokens[sequence->scored++]);
+    sequence->group->suspensions = 0;
     sequence->group->sink->OnScored(std::move(scored));
   };
   sequence->last_token = clock_->Now();

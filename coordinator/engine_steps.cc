@@ -46,7 +46,8 @@ SchedulerState Engine::Snapshot(std::vector<Sequence*>* sequences) {
   for (Sequence* sequence : waiting_) {
     // Others of its request are about to have what it can share.
     if (!admits) break;
-    if (prefixes_.has_value() && sequence->index > 0 && !sequence->group->prompt_sent) continue;
+    const bool first = sequence == sequence->group->sequences.front().get();
+    if (prefixes_.has_value() && !first && !sequence->group->prompt_sent) continue;
     FindPrefix(sequence);
     sequences->push_back(sequence);
     SequenceView view = sequence->View();

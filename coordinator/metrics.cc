@@ -89,7 +89,8 @@ Metrics::Metrics(absl::string_view model, int64_t context)
                                      "Tokens computed in a step, of prompts and answers.",
                                      StepTokenBuckets())),
       step_time_(AddHistogram("gantry_step_seconds",
-                              "From sending a step to the first stage to the last one's result.",
+                              "From sending a step to the first stage, or, of one stage, from the "
+                              "result before it, to the last one's result.",
                               StepTimeBuckets())) {}
 
 prometheus::Counter& Metrics::AddEnded(const std::string& reason) {
@@ -146,9 +147,7 @@ void Metrics::OnStepSent(int64_t tokens) {
   if (tokens > 0) iteration_tokens_.Observe(static_cast<double>(tokens));
 }
 
-void Metrics::OnStepDone(absl::Duration since_sent) {
-  step_time_.Observe(absl::ToDoubleSeconds(since_sent));
-}
+void Metrics::OnStepDone(absl::Duration took) { step_time_.Observe(absl::ToDoubleSeconds(took)); }
 
 std::string Metrics::Text(const v1::GetStatusResponse& status) const {
   std::vector<prometheus::MetricFamily> families = StatusMetrics(status);

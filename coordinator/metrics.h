@@ -31,7 +31,7 @@ class Metrics : public EngineObserver {
   void OnFinish(const v1::Finish& finish) override;
   void OnFail(const absl::Status& why) override;
   void OnStepSent(int64_t tokens) override;
-  void OnStepDone(absl::Duration since_sent) override;
+  void OnStepDone(absl::Duration took) override;
 
   std::string Text(const v1::GetStatusResponse& status) const;
 

@@ -54,6 +54,9 @@ class Planner {
     for (int i = 0; i < state_.running.size(); ++i) {
       if (Continues(state_.running[i])) ready.push_back(i);
     }
+    // Who cannot feed back would be left out of a step that is sent ahead, and stay apart from then
+    // on: two steps would read the weights where one does.
+    if (state_.decode_steps_in_flight >= state_.stages && ready.size() < decoding_) return;
     std::stable_sort(ready.begin(), ready.end(), [this](int a, int b) {
       return state_.running[a].last_step < state_.running[b].last_step;
     });

@@ -118,9 +118,10 @@ absl::Status Worker::StartServer(const WorkerOptions& options) {
 
 void Worker::OnFault(uint64_t epoch, const std::string& message) {
   link_->ReportFault(epoch, message);
-  // A device that is lost fails every call from then on; others are as before.
-  const absl::Status device = device_.backend->Synchronize();
-  if (device.ok()) return;
+  // A device that is lost fails every call from then on; others are as before. Not by waiting for
+  // its stream: the thread that computes may be recording a step.
+  const absl::Status device = device_.backend->Allocate(1).status();
+  if (!absl::IsInternal(device)) return;
   {
     absl::MutexLock lock(&mutex_);
     device_status_ = device;

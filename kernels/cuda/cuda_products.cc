@@ -200,7 +200,8 @@ absl::Status CudaProducts::RunFourBit(const CudaMatrix& weight, const CudaProduc
       product.type == ComputeType(weight) ? FourBitTokens(packed, product, device_) : 0;
   const bool small = weight.rows() * weight.cols() * 2 <= kSlabBytes;
   const int by_parts = small ? kFourBitTokensByPartsOfSmall : kFourBitTokensByParts;
-  if (most == 0 || (product.tokens > by_parts && !deterministic_)) {
+  if (most == 0 || (product.tokens > by_parts * most / kFourBitMaxTokens && product.tokens > most &&
+                    !deterministic_)) {
     return RunByLibrary(weight, product);
   }
   for (int first = 0; first < product.tokens; first += most) {

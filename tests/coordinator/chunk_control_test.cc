@@ -74,10 +74,29 @@ TEST(ChunkControlTest, GoesToTheMostThatAStepMayHaveWhereTokensCostNothing) {
 
 TEST(ChunkControlTest, NeverStopsPromptsAltogether) {
   ChunkControl control(1.6, 512);
-  const Device device{1, 100};
-  RunSteps(&control, device, 1, 50, 2);
-  control.OnDecodes(absl::Milliseconds(1), 1);
+  RunSteps(&control, {1, 100}, 1, 50, 2);
   EXPECT_EQ(control.tokens(), 1);
+}
+
+TEST(ChunkControlTest, TheEndOfAPromptDoesNotShrinkThoseThatFollow) {
+  ChunkControl control(1.6, 512);
+  const Device device{5, 0.1, 32, 20};
+  RunSteps(&control, device, 32, 50, 2);
+  const int64_t before = control.tokens();
+  control.OnMixed(device.Step(32 + 2), 32, 2);
+  EXPECT_GE(control.tokens(), before);
+  // Nor where it is all that a new base has seen.
+  control.OnDecodes(device.Step(32), 32);
+  control.OnMixed(device.Step(32 + 1), 32, 1);
+  control.OnDecodes(device.Step(32), 32);
+  RunSteps(&control, device, 32, 20, 2);
+  EXPECT_GE(control.tokens(), 100);
+}
+
+TEST(ChunkControlTest, AFixedCostThatIsLateByLittleIsStillFixed) {
+  ChunkControl control(1.6, 512);
+  RunSteps(&control, {1, 0.001, 32, 0.7}, 32, 50, 2);
+  EXPECT_GE(control.tokens(), 256);
 }
 
 TEST(ChunkControlTest, DoesNotShrinkWhereThatDoesNotHelp) {

@@ -186,21 +186,6 @@ TEST_F(EnginePrefixTest, DynamicRopeSharesOnlyWhatHasTheSameBase) {
   EXPECT_EQ(Computed(Prompt(std::vector<int32_t>(11, 'a'), 1)), 3);
 }
 
-// Answers by sequence_index.
-struct Answers : RequestSink {
-  void OnToken(v1::GeneratedToken token) override {
-    std::string& text = texts[token.sequence_index()];
-    EXPECT_EQ(token.index(), text.size());
-    text += token.text();
-  }
-  void OnScored(v1::ScoredToken) override {}
-  void OnFinish(v1::Finish finish) override { finished.push_back(finish.sequence_index()); }
-  void OnError(const absl::Status& status) override { errors.push_back(status); }
-  std::map<int, std::string> texts;
-  std::vector<int> finished;
-  std::vector<absl::Status> errors;
-};
-
 TEST_F(EnginePrefixTest, SeveralAnswersShareTheirPromptAndHaveTheirOwnSeeds) {
   Begin();
   Request request = Prompt(kPrompt, 2);

@@ -39,6 +39,21 @@ class EngineRecoveryTest : public EngineTest {
   uint64_t epoch_ = 1;
 };
 
+TEST_F(EngineRecoveryTest, AnswersGoOnWhoseFirstHasEnded) {
+  options_.max_sequences = 1;
+  Begin();
+  Request request = Prompt({'a', 'b', 'c', 'd', 'e'}, 4);
+  request.n = 3;
+  const auto answers = std::make_shared<Answers>();
+  engine_->Submit(++last_id_, std::move(request), answers, absl::InfiniteDuration());
+  engine_->Pump();
+  while (answers->finished.empty()) Return();
+  Lose();
+  BeginAgain();
+  ReturnAllHere();
+  EXPECT_THAT(answers->finished, ::testing::UnorderedElementsAre(0, 1, 2));
+}
+
 TEST_F(EngineRecoveryTest, RequestsGoOnWithTheSameTokens) {
   options_.max_sequences = 2;
   Begin();

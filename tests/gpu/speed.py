@@ -109,6 +109,7 @@ class Mixed:
         return file
 
     def measure(self):
+        cluster.PATIENCE_S = max(1, min(START_S, rows.seconds_left()))
         with tempfile.TemporaryDirectory() as folder:
             flags = [
                 *schemes.FLAGS["nf4-bf16"], "--load_format=dummy", "--context=1024", "--batch=8",
