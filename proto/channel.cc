@@ -11,6 +11,8 @@ namespace {
 // A peer whose machine is gone is noticed after the sum of the two.
 constexpr int kKeepaliveTimeMs = 5000;
 constexpr int kKeepaliveTimeoutMs = 5000;
+// Of one attempt, with its handshake: a busy machine may take longer than a pause between attempts.
+constexpr int kConnectTimeoutMs = 5000;
 
 }  // namespace
 
@@ -25,7 +27,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target,
   args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);  // so gRPC calls it
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
   if (absl::StartsWith(target, "unix:")) {
     return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);

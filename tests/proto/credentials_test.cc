@@ -1,9 +1,9 @@
 #include "proto/credentials.h"
 
-#include <fstream>
 #include <string>
 
 #include "tests/status_matchers.h"
+#include "tests/temp_folder.h"
 
 namespace gantry {
 namespace {
@@ -12,9 +12,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 std::string WriteFile(const std::string& name, const std::string& text) {
-  const std::string path = ::testing::TempDir() + name;
-  std::ofstream(path) << text;
-  return path;
+  static const TempFolder folder;  // of this process: tests run beside each other
+  return folder.Write(name, text);
 }
 
 TlsOptions Options(const std::string& cert, const std::string& key, const std::string& ca) {
