@@ -15,7 +15,7 @@ constexpr int64_t kFewTokens = 4;
 // After they have told so.
 constexpr double kMaxRegrowth = 2;
 // Of the target, so that steps that are late by a little do not tell so.
-constexpr double kClearlyLate = 1.1;
+constexpr double kClearlyLate = 1.5;
 
 }  // namespace
 

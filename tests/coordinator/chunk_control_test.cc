@@ -93,12 +93,6 @@ TEST(ChunkControlTest, TheEndOfAPromptDoesNotShrinkThoseThatFollow) {
   EXPECT_GE(control.tokens(), 100);
 }
 
-TEST(ChunkControlTest, AFixedCostThatIsLateByLittleIsStillFixed) {
-  ChunkControl control(1.6, 512);
-  RunSteps(&control, {1, 0.001, 32, 0.7}, 32, 50, 2);
-  EXPECT_GE(control.tokens(), 256);
-}
-
 TEST(ChunkControlTest, DoesNotShrinkWhereThatDoesNotHelp) {
   ChunkControl control(1.6, 512);
   // 200 tokens cost what the first of them costs.
