@@ -68,7 +68,7 @@ if [[ -z $quick ]]; then
   export UBSAN_OPTIONS=print_stacktrace=1
   # The program runs hundreds of times; its parts are tested one by one.
   without='^planner_program\.'
-  check asan tests/{base,model,kernels,proto,plan,worker,coordinator,coordinator/http,client,fuzz}
+  check asan tests/{base,model,kernels,proto,plan,worker,coordinator,coordinator/http,fuzz}
   export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp"
   # These speak gRPC, and Debian's is built without ThreadSanitizer, which then takes its hand-overs for races.
   without='^(WorkerTest|StageHostTest)\.'
