@@ -16,21 +16,23 @@ constexpr absl::Duration kKeepAlive = absl::Seconds(2);
 
 }  // namespace
 
-// Of one choice: takes the engine's events to the server's thread.
+// Of the choices of one prompt: takes the engine's events to the server's thread.
 class OpenAiCall::Sink : public RequestSink {
  public:
-  Sink(std::shared_ptr<OpenAiCall> call, int index) : call_(std::move(call)), index_(index) {}
+  // `first` is the index of the first choice.
+  Sink(std::shared_ptr<OpenAiCall> call, int first) : call_(std::move(call)), first_(first) {}
 
   void OnToken(v1::GeneratedToken token) override {
-    call_->exchange_->Post([call = call_, index = index_, token = std::move(token)]() mutable {
+    const int index = first_ + token.sequence_index();
+    call_->exchange_->Post([call = call_, index, token = std::move(token)]() mutable {
       call->OnToken(index, std::move(token));
     });
   }
   void OnScored(v1::ScoredToken) override {}
   void OnFinish(v1::Finish finish) override {
-    call_->exchange_->Post([call = call_, index = index_, finish = std::move(finish)] {
-      call->OnFinish(index, finish);
-    });
+    const int index = first_ + finish.sequence_index();
+    call_->exchange_->Post(
+        [call = call_, index, finish = std::move(finish)] { call->OnFinish(index, finish); });
   }
   void OnError(const absl::Status& status) override {
     call_->exchange_->Post([call = call_, status] { call->OnError(status); });
@@ -38,7 +40,7 @@ class OpenAiCall::Sink : public RequestSink {
 
  private:
   const std::shared_ptr<OpenAiCall> call_;
-  const int index_;
+  const int first_;
 };
 
 void OpenAiCall::Start(std::shared_ptr<Exchange> exchange, EngineLoop* engine, OpenAiWork work) {
@@ -63,19 +65,19 @@ OpenAiCall::OpenAiCall(std::shared_ptr<Exchange> exchange, EngineLoop* engine, O
 
 void OpenAiCall::Submit() {
   for (const Request& prompt : work_.prompts) {
+    const int first = choices_.size();
     for (int i = 0; i < work_.request.n; ++i) {
-      const int index = choices_.size();
-      Request request = prompt;
-      request.params.set_seed(request.params.seed() + i);
-      if (key_ != nullptr) request.client = key_->name();
       Choice& choice = choices_.emplace_back();
-      choice.whole.index = index;
-      choice.prompt_tokens = i == 0 ? request.prompt.size() : 0;  // n choices share one prompt
+      choice.whole.index = first + i;
+      choice.prompt_tokens = i == 0 ? prompt.prompt.size() : 0;  // n choices share one prompt
       if (work_.find_tool_calls) choice.calls.emplace();
-      choice.request =
-          engine_->Submit(std::move(request), std::make_shared<Sink>(shared_from_this(), index),
-                          absl::InfiniteDuration());
     }
+    Request request = prompt;
+    request.n = work_.request.n;
+    if (key_ != nullptr) request.client = key_->name();
+    requests_.push_back(engine_->Submit(std::move(request),
+                                        std::make_shared<Sink>(shared_from_this(), first),
+                                        absl::InfiniteDuration()));
   }
   unfinished_ = choices_.size();
 }
@@ -97,7 +99,6 @@ void OpenAiCall::OnFinish(int index, const v1::Finish& finish) {
   part.finish_reason = calls && finish.reason() == v1::FINISH_REASON_STOP
                            ? "tool_calls"
                            : std::string(FinishReasonName(finish.reason()));
-  choice.finished = true;
   Deliver(&choice, std::move(part));
   if (--unfinished_ == 0) End();
 }
@@ -191,10 +192,8 @@ void OpenAiCall::End() {
 }
 
 void OpenAiCall::CancelAll() {
-  for (const Choice& choice : choices_) {
-    if (!choice.finished) {
-      engine_->Cancel(choice.request, absl::CancelledError("the client is gone"));
-    }
+  for (const uint64_t request : requests_) {
+    engine_->Cancel(request, absl::CancelledError("the client is gone"));
   }
 }
 

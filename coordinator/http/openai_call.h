@@ -26,9 +26,9 @@ struct OpenAiWork {
   const Tokenizer* tokenizer = nullptr;  // null: the model has none
 };
 
-// The answer to one request of OpenAI's API: hands every choice to the engine as a request of its
-// own and puts together what comes back, whole or as a stream. A client that goes cancels them all,
-// and so does an error in one of them. Keeps itself alive. On the server's thread.
+// The answer to one request of OpenAI's API: hands every prompt to the engine as a request of n
+// answers and puts together what comes back, whole or as a stream. A client that goes cancels them
+// all, and so does an error in one of them. Keeps itself alive. On the server's thread.
 class OpenAiCall : public std::enable_shared_from_this<OpenAiCall> {
  public:
   static void Start(std::shared_ptr<Exchange> exchange, EngineLoop* engine, OpenAiWork work);
@@ -36,13 +36,11 @@ class OpenAiCall : public std::enable_shared_from_this<OpenAiCall> {
  private:
   class Sink;
   struct Choice {
-    uint64_t request = 0;  // the engine's number
-    ChoicePart whole;      // of a stream only what later chunks need
+    ChoicePart whole;  // of a stream only what later chunks need
     bool role_sent = false;
     std::optional<ToolCallText> calls;
     int64_t prompt_tokens = 0;
     int64_t tokens = 0;
-    bool finished = false;
   };
 
   OpenAiCall(std::shared_ptr<Exchange> exchange, EngineLoop* engine, OpenAiWork work);
@@ -69,6 +67,7 @@ class OpenAiCall : public std::enable_shared_from_this<OpenAiCall> {
   const AnswerHead head_;
   const bool logprobs_;
   std::shared_ptr<KeyUse> key_;
+  std::vector<uint64_t> requests_;  // the engine's numbers, of each prompt
   std::vector<Choice> choices_;
   int unfinished_ = 0;
   bool streaming_ = false;

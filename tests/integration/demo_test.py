@@ -72,7 +72,7 @@ class DemoTest(unittest.TestCase):
 
     def test_local_says_why_there_is_no_gpu_worker(self):
         if NVCC:
-            # What it would build takes minutes; run.sh has built it.
+            # What it would build takes minutes.
             ninja = ["ninja", "-C", ROOT / "build-cuda", "-n", "coordinator", "worker", "generate"]
             if "no work to do" not in subprocess.run(ninja, capture_output=True, text=True, check=False).stdout:
                 self.skipTest("deploy/build.sh --gpu has not been run")
