@@ -1,18 +1,15 @@
 // LLM.int8() on the prompts of Llama-3-8B: the products of a layer with 2,048 tokens on a GPU, by
 // how many activations are outliers and where, beside threshold 0. usage: cuda_int8_bench
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "base/dummy_weights.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "tests/bench/must.h"
 
 namespace gantry {
 namespace {
@@ -42,21 +39,6 @@ struct Outliers {
 constexpr Outliers kOutliers[] = {
     {"none", 0, 0},          {"6 columns", 6, 0},          {"32 columns", 32, 0},
     {"200 columns", 200, 0}, {"0.3 % anywhere", 0, 0.003}, {"30 % anywhere", 0, 0.3}};
-
-template <typename T>
-T Must(absl::StatusOr<T> value) {
-  if (value.ok()) return *std::move(value);
-  std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-  std::exit(1);
-}
-void Must(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 template <typename T>
 std::unique_ptr<Buffer> Upload(Backend* backend, const std::vector<T>& values) {

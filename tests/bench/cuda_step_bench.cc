@@ -2,20 +2,18 @@
 // device takes, what the host takes to enqueue, and what remains without some of the ops. usage:
 // cuda_step_bench [nf4|int8|bf16]
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "base/dummy_weights.h"
 #include "base/status_macros.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "tests/bench/must.h"
 
 namespace gantry {
 namespace {
@@ -38,21 +36,6 @@ constexpr Parts kParts[] = {{"all", true, true, true},
                             {"no attention", true, false, true},
                             {"no head", true, true, false},
                             {"attention", false, true, false}};
-
-template <typename T>
-T Must(absl::StatusOr<T> value) {
-  if (value.ok()) return *std::move(value);
-  std::fprintf(stderr, "%s\n", value.status().ToString().c_str());
-  std::exit(1);
-}
-void Must(const absl::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 struct Layer {
   std::unique_ptr<Matrix> qkv, o, gate_up, down;
