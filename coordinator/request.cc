@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
@@ -36,6 +37,16 @@ absl::StatusOr<std::vector<int32_t>> Prompt(const v1::GenerateRequest& request,
       break;
   }
   return absl::InvalidArgumentError("input: expected one of prompt, chat and token_ids");
+}
+
+absl::StatusOr<std::string> Id(const v1::GenerateRequest& request, uint64_t random) {
+  const std::string& id = request.request_id();
+  if (id.size() > kMaxIdBytes || !std::all_of(id.begin(), id.end(), absl::ascii_isgraph)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("request_id: expected at most ", kMaxIdBytes,
+                     " printable ASCII characters without spaces, found ", id.size(), " bytes"));
+  }
+  return id.empty() ? absl::StrCat("gen-", absl::Hex(random, absl::kZeroPad16)) : id;
 }
 
 absl::Status CheckTopLogprobs(int32_t top_logprobs) {
@@ -173,6 +184,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
                                       const RequestContext& context, uint64_t random_seed) {
   // What is cheap to refuse comes before the tokenizer's work.
   Request checked;
+  GANTRY_ASSIGN_OR_RETURN(checked.id, Id(request, random_seed));
   GANTRY_ASSIGN_OR_RETURN(checked.params,
                           ResolveSampling(request.sampling(), context.generation, random_seed));
   GANTRY_RETURN_IF_ERROR(AddLogitBias(request, context.vocab_size, &checked.params));

@@ -29,6 +29,7 @@ struct RequestContext {
 
 // A request that was checked: nothing of it can surprise what comes after the door.
 struct Request {
+  std::string id;               // for logs and traces, never empty; need not be unique
   std::string client;           // whose it is; empty: nobody's. Clients have equal shares.
   int priority = 0;             // among the client's own, -10 to 10, higher first
   std::vector<int32_t> prompt;  // never empty, all within the vocabulary
@@ -44,6 +45,7 @@ struct Request {
 
 inline constexpr int kMaxAnswers = 128;
 inline constexpr int kMaxPriority = 10;
+inline constexpr int kMaxIdBytes = 128;
 inline constexpr int kMaxStopStrings = 16;
 inline constexpr int kMaxStopBytes = 1024;
 inline constexpr int kMaxTopLogprobs = 20;
@@ -54,7 +56,7 @@ inline constexpr int kMaxToolDepth = 32;
 
 // INVALID_ARGUMENT "FIELD: expected ..., found ..." for what is malformed or out of range,
 // FAILED_PRECONDITION for text, chat or a constraint without a tokenizer, or chat without a
-// template. `random_seed` is taken when the request has none.
+// template. `random_seed` is taken when the request has none, and makes its id when it has none.
 absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
                                       const RequestContext& context, uint64_t random_seed);
 absl::StatusOr<Request> CheckScore(const v1::ScoreRequest& request, const RequestContext& context);

@@ -68,6 +68,20 @@ TEST_F(RequestTest, PriorityIsWithinItsBounds) {
   }
 }
 
+TEST_F(RequestTest, HasAnId) {
+  v1::GenerateRequest request = Ids({1});
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request random, Check(request));
+  EXPECT_EQ(random.id, "gen-0000000000000005");
+  request.set_request_id("answer/7:again");
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Request named, Check(request));
+  EXPECT_EQ(named.id, "answer/7:again");
+  for (const std::string& id : {std::string(kMaxIdBytes + 1, 'x'), std::string("two words"),
+                                std::string("line\nbreak"), std::string(1, '\0')}) {
+    request.set_request_id(id);
+    ExpectRefused(request, "request_id");
+  }
+}
+
 TEST_F(RequestTest, ToolsNeedATemplateThatKnowsThem) {
   v1::GenerateRequest request;
   v1::ChatMessage* const message = request.mutable_chat()->add_messages();
