@@ -190,11 +190,12 @@ void KeptRequests::Run(Record* record, Request request, absl::Duration deadline)
 void KeptRequests::Leave(const std::shared_ptr<Record>& record, const MessageSink* call) {
   absl::MutexLock lock(&mutex_);
   if (record->call.get() != call) return;
-  record->call = nullptr;
+  const absl::Status why = absl::CancelledError("the client is gone");
+  std::exchange(record->call, nullptr)->OnEnd(why);
   record->next.reset();
   if (record->running == 0 || record->stopping) return;
   record->stopping = true;
-  runner_->Cancel(record->running, absl::CancelledError("the client is gone"));
+  runner_->Cancel(record->running, why);
 }
 
 void KeptRequests::OnAccepted(Record* record, const std::string& numerics) {

@@ -54,7 +54,8 @@ class KeptRequests {
   // OUT_OF_RANGE for more messages than were given.
   std::shared_ptr<Record> Start(const v1::GenerateRequest& asked, Request request,
                                 absl::Duration deadline, std::shared_ptr<MessageSink> call);
-  // The client of the call is gone. The request stops, unless another call has taken it over.
+  // The client of the call is gone. The call ends and its request stops, unless another call has
+  // taken it over.
   void Leave(const std::shared_ptr<Record>& record, const MessageSink* call);
 
   // About, of all that is kept.
