@@ -2,8 +2,10 @@
 
 #include <deque>
 #include <random>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "coordinator/engine_loop.h"
 #include "tests/coordinator/engine_testing.h"
 #include "tests/status_matchers.h"
 
@@ -531,6 +533,91 @@ TEST_F(KeptRequestsTest, AnyStreamIsWhatItWouldHaveBeenWhereverItBreaks) {
     ExpectNothingLeft();
   }
   EXPECT_GT(breaks, 300);
+}
+
+// Answers each step at once, in the engine's thread.
+struct Echo : StepSink {
+  bool Send(const v1::StepHeader& header) override {
+    pipeline.Send(header);
+    loop->OnResult(pipeline.Next());
+    return true;
+  }
+  FakePipeline pipeline;
+  EngineLoop* loop = nullptr;
+};
+
+// A call whose client reads in a thread of its own.
+class ReadStream : public MessageSink {
+ public:
+  void OnMessage(std::shared_ptr<const v1::GenerateResponse> message) override {
+    absl::MutexLock lock(&mutex_);
+    text_ += message->has_finish() ? message->finish().text() : message->token().text();
+    ++messages_;
+  }
+  void OnEnd(const absl::Status& status) override {
+    absl::MutexLock lock(&mutex_);
+    end_ = status;
+  }
+  // Waits for so many messages, or for the end.
+  void Read(int messages) {
+    const auto there = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return messages_ >= messages || end_.has_value();
+    };
+    absl::MutexLock lock(&mutex_, absl::Condition(&there));
+  }
+  std::string text() const {
+    absl::MutexLock lock(&mutex_);
+    return text_;
+  }
+  int messages() const {
+    absl::MutexLock lock(&mutex_);
+    return messages_;
+  }
+  std::optional<absl::Status> end() const {
+    absl::MutexLock lock(&mutex_);
+    return end_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  std::string text_ ABSL_GUARDED_BY(mutex_);
+  int messages_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_F(KeptRequestsTest, ClientsInManyThreadsBreakAndGoOn) {
+  Echo echo;
+  std::optional<KeptRequests> kept;  // as in Server: made after the engine, and outlives it
+  options_.max_queue = 64;
+  EngineLoop loop(options_, &config_, &tokenizer_, Clock::Real());
+  kept.emplace(KeptRequestsOptions{}, &loop, Clock::Real());
+  echo.loop = &loop;
+  loop.BeginEpoch({1, 1, 64, &echo});
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.emplace_back([&, i] {
+      for (int round = 0; round < 20; ++round) {
+        const v1::GenerateRequest asked = Ask(absl::StrCat("x", i), "a", 20);
+        std::string text;
+        int received = 0;
+        for (bool whole = false; !whole;) {
+          const v1::GenerateRequest next = received == 0 ? asked : After(asked, received);
+          const auto stream = std::make_shared<ReadStream>();
+          const auto record = kept->Start(next, *CheckGenerate(next, context_, 1),
+                                          absl::InfiniteDuration(), stream);
+          stream->Read(4);
+          kept->Leave(record, stream.get());
+          received += stream->messages();
+          text += stream->text();
+          whole = stream->end()->ok();
+        }
+        EXPECT_EQ(text, "bcdefghijklmnopqrstu");
+        EXPECT_EQ(received, 21);
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  loop.EndEpoch(absl::CancelledError("the test is over"));
 }
 
 }  // namespace
