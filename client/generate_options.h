@@ -45,6 +45,7 @@ struct GenerateOptions {
 
   bool json = false;
   absl::Duration timeout = absl::InfiniteDuration();
+  absl::Duration retry_for = absl::ZeroDuration();  // see CallOptions
 };
 
 // "1,2,3", with or without blanks. INVALID_ARGUMENT naming what is no token id.

@@ -65,7 +65,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
     return FailComputation(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
   const absl::Duration now = clock_->Now();
-  if (sequence->generation.tokens() == 0) {
+  if (sequence->first_token == absl::InfiniteDuration()) {
     sequence->first_token = now;
     observer_->OnFirstToken(now - sequence->arrived);
   } else {
@@ -132,8 +132,9 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     finish.set_prefill_s(absl::ToDoubleSeconds(sequence->first_token - sequence->started));
     const double seconds = absl::ToDoubleSeconds(sequence->last_token - sequence->first_token);
     finish.set_decode_s(seconds);
-    if (tokens > 1 && seconds > 0) {
-      const double speed = (tokens - 1) / seconds;
+    const int64_t timed = tokens - sequence->begun_tokens;
+    if (timed > 1 && seconds > 0) {
+      const double speed = (timed - 1) / seconds;
       finish.set_tokens_per_s(speed);
       const double before = counters_.decode_tokens_per_s();
       counters_.set_decode_tokens_per_s(before == 0 ? speed

@@ -87,8 +87,9 @@ void Engine::Start(Sequence* sequence) {
   }
   if (sequence->started != absl::InfiniteDuration()) return;
   sequence->started = clock_->Now();
-  sequence->shared_tokens = sequence->scheduled;
-  counters_.set_prompt_tokens(counters_.prompt_tokens() + sequence->request.prompt.size());
+  const int64_t prompt = sequence->request.prompt.size();
+  sequence->shared_tokens = std::min(sequence->scheduled, prompt);
+  counters_.set_prompt_tokens(counters_.prompt_tokens() + prompt);
   counters_.set_prompt_tokens_shared(counters_.prompt_tokens_shared() + sequence->shared_tokens);
 }
 

@@ -15,6 +15,7 @@
 #include "coordinator/engine_loop.h"
 #include "coordinator/http/http_door.h"
 #include "coordinator/inference_service.h"
+#include "coordinator/kept_requests.h"
 #include "coordinator/metrics.h"
 #include "coordinator/options.h"
 #include "coordinator/registry_service.h"
@@ -63,6 +64,8 @@ class Server {
   std::atomic<bool> stopping_ = false;
   Metrics metrics_;
   std::unique_ptr<HttpDoor> http_;  // null: none
+  // Made when the engine is, and outlives it: the engine ends what runs.
+  std::optional<KeptRequests> requests_;
   EngineLoop engine_;
   Cluster cluster_;
   InferenceService inference_;
