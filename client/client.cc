@@ -137,14 +137,14 @@ absl::Status Client::Generate(
     });
     GANTRY_RETURN_IF_ERROR(handled);
     if (ended.ok()) break;
+    // Before the first message there is nothing to go on with, and who asked may as well hear why.
     const bool breaks =
-        absl::IsUnavailable(ended) || (received > 0 && GetRetryDelay(ended).has_value());
+        received > 0 && (absl::IsUnavailable(ended) || GetRetryDelay(ended).has_value());
     const std::optional<absl::Duration> wait = breaks ? backoff.After(ended) : std::nullopt;
     if (!wait.has_value()) return ended;
     if (backoff.failures() == 1 && options.on_break != nullptr) options.on_break(ended);
     if (!Wait(std::min(*wait, deadline - absl::Now()), options.cancellation)) return Cancelled();
-    // Of a stream that gave nothing there is nothing to go on with.
-    if (received > 0) asked.set_resume_from(received);
+    asked.set_resume_from(received);
     call.timeout = deadline - absl::Now();
   }
   // What came before the caller's own resume_from may have finished answers.

@@ -92,9 +92,11 @@ ABSL_FLAG(int32_t, priority, 0,
 ABSL_FLAG(bool, json, false, "Print JSON instead of text; one line a token when generating.");
 ABSL_FLAG(absl::Duration, timeout, absl::ZeroDuration(),
           "Give up when the answer is not complete after this time, e.g. 30s; 0s never does.");
-ABSL_FLAG(absl::Duration, retry_for, absl::Seconds(30),
-          "When the connection breaks, or the server cannot go on for now, ask again for this long "
-          "each time. The answer goes on where it stopped. 0s fails at once.");
+ABSL_FLAG(
+    absl::Duration, retry_for, absl::Seconds(30),
+    "When the connection breaks in the middle of an answer, or the server cannot go on for "
+    "now, ask again for this long each time. The answer goes on where it stopped. 0s fails at "
+    "once.");
 
 namespace gantry {
 namespace {

@@ -110,8 +110,7 @@ class Breaking : public FakeInference {
 };
 
 TEST(ClientTest, AStreamThatBreaksIsAskedForFromWhereItStopped) {
-  const Breaking server({{grpc::StatusCode::UNAVAILABLE, "before"},
-                         {grpc::StatusCode::UNAVAILABLE, "within"},
+  const Breaking server({{grpc::StatusCode::UNAVAILABLE, "within"},
                          {grpc::StatusCode::UNAVAILABLE, "before"},
                          {grpc::StatusCode::UNAVAILABLE, "within"}});
   std::string text;
@@ -127,16 +126,23 @@ TEST(ClientTest, AStreamThatBreaksIsAskedForFromWhereItStopped) {
         return absl::OkStatus();
       }));
   EXPECT_EQ(text, "abcd");
-  EXPECT_THAT(breaks, ElementsAre("before", "within", "within"));
+  EXPECT_THAT(breaks, ElementsAre("within", "within"));
   const std::vector<v1::GenerateRequest> asked = server.generate_requests();
-  ASSERT_EQ(asked.size(), 5);
+  ASSERT_EQ(asked.size(), 4);
   for (size_t i = 0; i < asked.size(); ++i) {
     EXPECT_EQ(asked[i].prompt(), "x");
     EXPECT_EQ(asked[i].request_id(), asked[0].request_id());
-    EXPECT_EQ(asked[i].has_resume_from(), i >= 2);
-    EXPECT_EQ(asked[i].resume_from(), i / 2);
+    EXPECT_EQ(asked[i].has_resume_from(), i >= 1);
+    EXPECT_EQ(asked[i].resume_from(), (i + 1) / 2);
   }
   EXPECT_EQ(asked[0].request_id().size(), 7 + 32);
+}
+
+TEST(ClientTest, BeforeTheFirstMessageNothingIsRetried) {
+  const Breaking server({{grpc::StatusCode::UNAVAILABLE, "before"}});
+  EXPECT_THAT(server.MakeClient().Generate({}, {.retry_for = absl::Minutes(1)}, Ignore),
+              StatusIs(absl::StatusCode::kUnavailable, "before"));
+  EXPECT_EQ(server.generate_requests().size(), 1);
 }
 
 TEST(ClientTest, OtherErrorsAndThoseOfTheCallbackAreNotRetried) {

@@ -190,8 +190,10 @@ class Cluster:
             self.command(*flags, "--json"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         try:
-            if not client.stdout.readline():
-                raise Failed(f"no token: {client.communicate()[1]}")
+            # Not by readline, which takes more than a line, and communicate() would not have it.
+            while (byte := os.read(client.stdout.fileno(), 1)) != b"\n":
+                if not byte:
+                    raise Failed(f"no token: {client.communicate()[1]}")
             yield client
         finally:
             client.kill()
