@@ -16,10 +16,13 @@
 #include "coordinator/http/http_door.h"
 #include "coordinator/inference_service.h"
 #include "coordinator/metrics.h"
+#include "coordinator/observer_list.h"
 #include "coordinator/options.h"
 #include "coordinator/registry_service.h"
+#include "coordinator/request_log.h"
 #include "coordinator/result_service.h"
 #include "coordinator/served_model.h"
+#include "coordinator/trace_log.h"
 #include "proto/credentials.h"
 
 namespace gantry {
@@ -62,6 +65,9 @@ class Server {
   std::optional<SocketFolder> socket_folder_;
   std::atomic<bool> stopping_ = false;
   Metrics metrics_;
+  TraceLog traces_;
+  RequestLog request_log_;
+  ObserverList observers_;
   std::unique_ptr<HttpDoor> http_;  // null: none
   EngineLoop engine_;
   Cluster cluster_;

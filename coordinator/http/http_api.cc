@@ -50,6 +50,7 @@ uint64_t RandomSeed() {
 // One greedy token after one token.
 Request ProbeRequest() {
   Request request;
+  request.probe = true;
   request.prompt = {0};
   request.params.set_top_p(1);
   request.params.set_repetition_penalty(1);
