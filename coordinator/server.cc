@@ -120,6 +120,7 @@ absl::Status Server::OpenHttp(const ServedModel* model) {
   backend.model_name = options_->http.model_name.empty() ? model->name : options_->http.model_name;
   backend.context = model->request_context();
   backend.engine = &engine_;
+  backend.traces = &traces_;
   backend.status = [this, model] {
     v1::GetStatusResponse status =
         MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(), engine_.report());

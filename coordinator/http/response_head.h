@@ -16,6 +16,8 @@ struct BodyFraming {
   bool chunked = false;
 };
 
+inline constexpr char kRequestIdHeader[] = "X-Request-Id";
+
 // Status line and header fields with the empty line after them. Values must not hold line breaks:
 // they come from this program.
 std::string ResponseHead(const HttpResponse& response, const BodyFraming& framing, bool keep_alive);
