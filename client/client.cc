@@ -140,4 +140,9 @@ absl::StatusOr<v1::GetStatusResponse> Client::GetStatus(const CallOptions& optio
                    options);
 }
 
+absl::StatusOr<v1::GetTracesResponse> Client::GetTraces(const v1::GetTracesRequest& request,
+                                                        const CallOptions& options) const {
+  return UnaryCall(stub_.get(), &v1::Inference::StubInterface::GetTraces, request, options);
+}
+
 }  // namespace gantry

@@ -52,6 +52,8 @@ class Client {
   absl::StatusOr<v1::DetokenizeResponse> Detokenize(const v1::DetokenizeRequest& request,
                                                     const CallOptions& options = {}) const;
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallOptions& options = {}) const;
+  absl::StatusOr<v1::GetTracesResponse> GetTraces(const v1::GetTracesRequest& request,
+                                                  const CallOptions& options = {}) const;
 
  private:
   Client(std::string target, std::shared_ptr<grpc::Channel> channel);
