@@ -111,7 +111,7 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     answer.params.set_seed(request.params.seed() + i);
     auto sequence =
         std::make_unique<Sequence>(&group, i, std::move(answer), deadline, config_, tokenizer_);
-    sequence->arrived = clock_->Now();
+    sequence->arrived = group.record.arrived;
     sequence->arrived_step = counters_.steps();
     sequence->client = clients_.Enter(request.client);
     waiting_.push_back(sequence.get());
