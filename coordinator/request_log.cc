@@ -18,7 +18,7 @@ LogFields FieldsOf(const RequestRecord& record, absl::string_view reason) {
 
 void RequestLog::OnRefuse(const RequestRecord& record, const absl::Status& why) {
   LogFields fields = FieldsOf(record, "reject");
-  fields.emplace_back("error", why.message());
+  fields.emplace_back("error", ErrorOf(why));
   LogWarning("request refused", fields);
 }
 
@@ -31,7 +31,7 @@ void RequestLog::OnEnd(const RequestRecord& record, const absl::Status& status) 
   if (record.preemptions > 0) fields.emplace_back("preemptions", int64_t{record.preemptions});
   if (record.recoveries > 0) fields.emplace_back("recoveries", int64_t{record.recoveries});
   if (status.ok()) return LogInfo("request ended", fields);
-  fields.emplace_back("error", status.message());
+  fields.emplace_back("error", ErrorOf(status));
   // What its client has called off is no failure.
   if (FinishedReason(record, status) == "abort") return LogInfo("request ended", fields);
   LogWarning("request failed", fields);

@@ -2,7 +2,14 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace gantry {
+namespace {
+
+constexpr size_t kMaxErrorBytes = 512;
+
+}  // namespace
 
 RequestTimes TimesOf(const RequestRecord& record, absl::Duration now, bool finished) {
   // The last token is there a moment before the request has ended.
@@ -25,6 +32,10 @@ absl::string_view FinishedReason(const RequestRecord& record, const absl::Status
     default:
       return "score";
   }
+}
+
+std::string ErrorOf(const absl::Status& status) {
+  return ReplaceInvalidUtf8(status.message().substr(0, kMaxErrorBytes));
 }
 
 }  // namespace gantry

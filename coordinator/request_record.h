@@ -45,6 +45,8 @@ RequestTimes TimesOf(const RequestRecord& record, absl::Duration now, bool finis
 // "stop", "length" or "score" if `status` is OK, and otherwise "abort" (cancelled or late),
 // "reject" (there was no room in the queue) or "error". Like finished_reason of vLLM's metrics.
 absl::string_view FinishedReason(const RequestRecord& record, const absl::Status& status);
+// Why it failed, in a few hundred bytes of UTF-8: a worker may have written it.
+std::string ErrorOf(const absl::Status& status);
 
 }  // namespace gantry
 

@@ -73,7 +73,7 @@ void AddRequests(const v1::GetStatusResponse& status, Families* out) {
   out->Counter("recoveries_total", "Requests that went on after a worker was lost.",
                ToDouble(counters.requests_recovered()), model);
   out->Counter("replayed_tokens_total",
-               "Tokens computed again, after a preemption or the loss of a worker.",
+               "Tokens computed again, as after a preemption or the loss of a worker.",
                ToDouble(counters.replayed_tokens()), model);
   out->Counter("steps_total", "Steps sent to the stages.", ToDouble(counters.steps()));
   out->Gauge("steps_in_flight", "Steps under way in the stages.",

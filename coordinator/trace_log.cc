@@ -5,12 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/utf8.h"
 
 namespace gantry {
 namespace {
-
-constexpr size_t kMaxErrorBytes = 512;
 
 void AddCosts(const std::vector<StageCost>& costs, std::vector<v1::StageTrace>* sums) {
   if (sums->size() < costs.size()) sums->resize(costs.size());
@@ -49,8 +46,9 @@ void TraceLog::OnEnd(const RequestRecord& record, const absl::Status& status) {
   if (node.empty()) return;
   Trace& trace = node.mapped();
   trace.record = record;
-  trace.ended = true;
-  trace.status = status;
+  trace.finished_reason = std::string(FinishedReason(record, status));
+  trace.finished = status.ok();
+  trace.error = ErrorOf(status);
   ended_.push_front(std::move(trace));
   if (ended_.size() > kMaxEnded) ended_.pop_back();
 }
@@ -105,18 +103,15 @@ v1::RequestTrace TraceLog::Describe(const Trace& trace, bool steps) const {
   out.set_request_id(record.id);
   out.set_client(record.client);
   out.set_arrived(absl::ToDoubleSeconds(trace.arrived - absl::UnixEpoch()));
-  if (trace.ended) {
-    const absl::string_view reason = FinishedReason(record, trace.status);
-    out.set_finished_reason(std::string(reason));
-    out.set_error(ReplaceInvalidUtf8(trace.status.message().substr(0, kMaxErrorBytes)));
-  }
+  out.set_finished_reason(trace.finished_reason);
+  out.set_error(trace.error);
   out.set_n(record.n);
   out.set_prompt_tokens(record.prompt_tokens);
   out.set_shared_prompt_tokens(record.shared_tokens);
   out.set_completion_tokens(record.completion_tokens);
   out.set_preemptions(record.preemptions);
   out.set_recoveries(record.recoveries);
-  const RequestTimes times = TimesOf(record, clock_->Now(), trace.ended && trace.status.ok());
+  const RequestTimes times = TimesOf(record, clock_->Now(), trace.finished);
   out.set_queue_s(absl::ToDoubleSeconds(times.queue));
   const auto describe = [](const Phase& phase, absl::Duration time, v1::PhaseTrace* to) {
     to->set_seconds(absl::ToDoubleSeconds(time));

@@ -21,8 +21,8 @@
 
 namespace gantry {
 
-// Where the time of requests went: of those that are here and of the last that have ended. What it
-// keeps is bounded for each of them, by their first and latest steps, and so altogether.
+// Where the time of requests went: of those that are here, which the engine bounds, and of the last
+// that have ended. What is kept of each is bounded, too: of its steps, the first and the latest.
 // Thread-safe.
 class TraceLog : public EngineObserver {
  public:
@@ -72,8 +72,9 @@ class TraceLog : public EngineObserver {
   struct Trace {
     RequestRecord record;
     absl::Time arrived;
-    bool ended = false;
-    absl::Status status;
+    std::string finished_reason;  // empty: it has not ended
+    bool finished = false;
+    std::string error;
     Phase prefill;
     Phase decode;
     absl::Duration covered_to;

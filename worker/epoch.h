@@ -67,7 +67,7 @@ class Epoch {
  private:
   struct Queued {
     StepFrame frame;
-    absl::Duration since;
+    absl::Duration since;  // that it waits, also for room in the queue
   };
 
   void ComputeSteps();

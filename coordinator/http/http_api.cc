@@ -36,6 +36,7 @@ uint64_t RandomSeed() {
 // One greedy token after one token.
 Request ProbeRequest() {
   Request request;
+  request.id = "readyz";
   request.probe = true;
   request.prompt = {0};
   request.params.set_top_p(1);

@@ -159,6 +159,9 @@ TEST_F(TraceLogTest, KnowsThoseThatRunAndThoseThatFailed) {
   clock_.Advance(absl::Seconds(2));
   EXPECT_EQ(Find("a").finished_reason(), "error");
   EXPECT_THAT(Find("a").error(), HasSubstr("was lost"));
+  RequestRecord other = Arrive(2, "b");
+  End(&other, absl::InternalError(std::string(1 << 20, 'x')));
+  EXPECT_LT(Find("b").error().size(), 1000);
   EXPECT_EQ(Find("a").prefill().seconds(), 2);
   EXPECT_EQ(Find("a").decode().seconds(), 0);
   EXPECT_EQ(Find("a").preemptions(), 2);
