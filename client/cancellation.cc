@@ -13,6 +13,11 @@ bool Cancellation::cancelled() const {
   return cancelled_;
 }
 
+bool Cancellation::CancelledWithin(absl::Duration time) const {
+  absl::MutexLock lock(&mutex_);
+  return mutex_.AwaitWithTimeout(absl::Condition(&cancelled_), time);
+}
+
 ScopedCall::ScopedCall(Cancellation* cancellation, grpc::ClientContext* context)
     : cancellation_(cancellation), context_(context) {
   if (cancellation_ == nullptr) return;

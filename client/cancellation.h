@@ -4,6 +4,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
 
 namespace gantry {
@@ -14,6 +15,8 @@ class Cancellation {
  public:
   void Cancel();
   bool cancelled() const;
+  // Waits for it, at most so long. Whether it was cancelled.
+  bool CancelledWithin(absl::Duration time) const;
 
  private:
   friend class ScopedCall;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
+#include "client/generate_call.h"
 
 namespace gantry {
 namespace {
@@ -57,14 +58,14 @@ class ChatLoop {
     AddMessage("user", ReplaceInvalidUtf8(message), request_.mutable_chat());
     std::string answer;
     InterruptibleCall call(interrupts_);
-    const absl::Status status = client_.Generate(
-        request_, {.timeout = options_.timeout, .cancellation = call.cancellation()},
-        [&](const v1::GenerateResponse& event) {
-          const std::string& text =
-              event.has_finish() ? event.finish().text() : event.token().text();
-          answer += text;
-          return output_->Write(text);
-        });
+    const absl::Status status =
+        client_.Generate(request_, MakeCallOptions(options_, call.cancellation(), errors_),
+                         [&](const v1::GenerateResponse& event) {
+                           const std::string& text =
+                               event.has_finish() ? event.finish().text() : event.token().text();
+                           answer += text;
+                           return output_->Write(text);
+                         });
     if (output_->closed()) return status;
     GANTRY_RETURN_IF_ERROR(output_->Write("\n"));
     const bool interrupted = call.cancellation()->cancelled();

@@ -1,12 +1,16 @@
 #include "client/client.h"
 
 #include <algorithm>
+#include <optional>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "client/backoff.h"
 #include "proto/channel.h"
+#include "proto/retry_info.h"
 #include "proto/status.h"
 
 namespace gantry {
@@ -26,6 +30,21 @@ absl::Status Cancelled() { return absl::CancelledError("cancelled while waiting 
 
 bool IsCancelled(const Cancellation* cancellation) {
   return cancellation != nullptr && cancellation->cancelled();
+}
+
+// False when it was cancelled.
+bool Wait(absl::Duration time, const Cancellation* cancellation) {
+  if (cancellation != nullptr) return !cancellation->CancelledWithin(time);
+  absl::SleepFor(time);
+  return true;
+}
+
+// No two requests have the same.
+std::string RandomId() {
+  std::random_device random;
+  std::string id = "client-";
+  for (int i = 0; i < 4; ++i) absl::StrAppend(&id, absl::Hex(random(), absl::kZeroPad8));
+  return id;
 }
 
 template <typename Request, typename Response>
@@ -98,26 +117,58 @@ absl::Status Client::WaitReady(absl::Duration patience, Cancellation* cancellati
 absl::Status Client::Generate(
     const v1::GenerateRequest& request, const CallOptions& options,
     absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const {
+  v1::GenerateRequest asked = request;
+  if (options.retry_for > absl::ZeroDuration() && asked.request_id().empty()) {
+    asked.set_request_id(RandomId());
+  }
+  CallOptions call = options;
+  const absl::Time deadline = absl::Now() + options.timeout;
+  Backoff backoff(options.retry_for, Clock::Real());
+  int unfinished = request.has_n() ? request.n() : 1;
+  int received = request.resume_from();
+  absl::Status handled;
+  while (true) {
+    const absl::Status ended = Stream(asked, call, [&](const v1::GenerateResponse& response) {
+      backoff.Reset();
+      ++received;
+      unfinished -= response.has_finish();
+      handled = on_event(response);
+      return handled;
+    });
+    GANTRY_RETURN_IF_ERROR(handled);
+    if (ended.ok()) break;
+    const bool breaks =
+        absl::IsUnavailable(ended) || (received > 0 && GetRetryDelay(ended).has_value());
+    const std::optional<absl::Duration> wait = breaks ? backoff.After(ended) : std::nullopt;
+    if (!wait.has_value()) return ended;
+    if (backoff.failures() == 1 && options.on_break != nullptr) options.on_break(ended);
+    if (!Wait(std::min(*wait, deadline - absl::Now()), options.cancellation)) return Cancelled();
+    // Of a stream that gave nothing there is nothing to go on with.
+    if (received > 0) asked.set_resume_from(received);
+    call.timeout = deadline - absl::Now();
+  }
+  // What came before the caller's own resume_from may have finished answers.
+  if (unfinished > 0 && !request.has_resume_from()) {
+    return absl::InternalError(
+        absl::StrCat(target_, " ended the stream without a finish message: the answer may be cut"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Client::Stream(
+    const v1::GenerateRequest& request, const CallOptions& options,
+    absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const {
   grpc::ClientContext context;
   SetDeadline(options, &context);
   const ScopedCall call(options.cancellation, &context);
   const auto reader = stub_->Generate(&context, request);
   v1::GenerateResponse response;
-  absl::Status handled;
-  int unfinished = request.has_n() ? request.n() : 1;
-  while (handled.ok() && reader->Read(&response)) {
-    unfinished -= response.has_finish();
-    handled = on_event(response);
+  while (reader->Read(&response)) {
+    if (on_event(response).ok()) continue;
+    context.TryCancel();
+    break;
   }
-  if (!handled.ok()) context.TryCancel();
-  const absl::Status ended = FromGrpcStatus(reader->Finish());
-  GANTRY_RETURN_IF_ERROR(handled);
-  GANTRY_RETURN_IF_ERROR(ended);
-  if (unfinished > 0) {
-    return absl::InternalError(
-        absl::StrCat(target_, " ended the stream without a finish message: the answer may be cut"));
-  }
-  return absl::OkStatus();
+  return FromGrpcStatus(reader->Finish());
 }
 
 absl::StatusOr<v1::ScoreResponse> Client::Score(const v1::ScoreRequest& request,

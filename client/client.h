@@ -1,6 +1,7 @@
 #ifndef GANTRY_CLIENT_CLIENT_H_
 #define GANTRY_CLIENT_CLIENT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,11 @@ struct CallOptions {
   // From the start of the call to its end; after it the call fails with DEADLINE_EXCEEDED.
   absl::Duration timeout = absl::InfiniteDuration();
   Cancellation* cancellation = nullptr;
+  // Of Generate: a stream that breaks with UNAVAILABLE is asked for again, from where it stopped,
+  // until that has failed for so long. 0: never.
+  absl::Duration retry_for = absl::ZeroDuration();
+  // Told why, once each time a stream breaks that is asked for again; may be null.
+  std::function<void(const absl::Status&)> on_break = nullptr;
 };
 
 // A coordinator, seen from outside: the service gantry.v1.Inference. Errors are the server's own
@@ -40,7 +46,7 @@ class Client {
   absl::Status WaitReady(absl::Duration patience, Cancellation* cancellation = nullptr) const;
 
   // Calls `on_event` with each message in turn; the last one has `finish`. An error from it cancels
-  // the call and is returned.
+  // the call and is returned. A request that may be asked for again and has no request_id gets one.
   absl::Status Generate(
       const v1::GenerateRequest& request, const CallOptions& options,
       absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const;
@@ -56,6 +62,10 @@ class Client {
                                                   const CallOptions& options = {}) const;
 
  private:
+  // One stream of Generate.
+  absl::Status Stream(const v1::GenerateRequest& request, const CallOptions& options,
+                      absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const;
+
   Client(std::string target, std::shared_ptr<grpc::Channel> channel);
 
   std::string target_;

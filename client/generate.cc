@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/status_macros.h"
 #include "client/event_printer.h"
+#include "client/generate_call.h"
 #include "client/status_text.h"
 #include "client/trace_text.h"
 #include "proto/message_json.h"
@@ -105,8 +106,8 @@ absl::Status RunStatus(const GenerateOptions& options, const Client& client,
 }
 
 absl::Status RunAction(const GenerateOptions& options, const Client& client,
-                       Cancellation* cancellation, Output* output) {
-  const CallOptions call{.timeout = options.timeout, .cancellation = cancellation};
+                       Cancellation* cancellation, Output* output, Output* errors) {
+  const CallOptions call = MakeCallOptions(options, cancellation, errors);
   switch (options.action) {
     case GenerateOptions::Action::kGenerate:
       return RunText(options, client, call, output);
@@ -127,8 +128,8 @@ absl::Status RunAction(const GenerateOptions& options, const Client& client,
 }  // namespace
 
 absl::Status RunGenerate(const GenerateOptions& options, const Client& client,
-                         Cancellation* cancellation, Output* output) {
-  const absl::Status status = RunAction(options, client, cancellation, output);
+                         Cancellation* cancellation, Output* output, Output* errors) {
+  const absl::Status status = RunAction(options, client, cancellation, output, errors);
   if (!absl::IsDeadlineExceeded(status) || options.timeout == absl::InfiniteDuration())
     return status;
   // gRPC's own message is "Deadline Exceeded".

@@ -8,9 +8,10 @@
 
 namespace gantry {
 
-// Does what the options say, except kInteractive (client/chat_loop.h), and writes the result.
+// Does what the options say, except kInteractive (client/chat_loop.h), and writes the result. What
+// a person should know meanwhile goes to `errors`.
 absl::Status RunGenerate(const GenerateOptions& options, const Client& client,
-                         Cancellation* cancellation, Output* output);
+                         Cancellation* cancellation, Output* output, Output* errors);
 
 }  // namespace gantry
 

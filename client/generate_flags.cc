@@ -95,6 +95,9 @@ ABSL_FLAG(bool, trace, false,
 ABSL_FLAG(bool, json, false, "Print JSON instead of text; one line a token when generating.");
 ABSL_FLAG(absl::Duration, timeout, absl::ZeroDuration(),
           "Give up when the answer is not complete after this time, e.g. 30s; 0s never does.");
+ABSL_FLAG(absl::Duration, retry_for, absl::Seconds(30),
+          "When the connection breaks, or the server cannot go on for now, ask again for this long "
+          "each time. The answer goes on where it stopped. 0s fails at once.");
 
 namespace gantry {
 namespace {
@@ -186,6 +189,9 @@ Output of --json: a line {"index","token_id","text","logprob"} a token, then
 "sequence_index" too. --trace adds a line {"trace"}: an object with the fields of RequestTrace in
 proto/inference.proto. Results go to stdout, errors to stderr.
 
+When the connection breaks or a worker is lost, the answer goes on where it stopped as soon as the
+server can; --retry_for says how long that may take.
+
 Exit codes: 0 done (--status: also when the server is not ready), 1 failed, 2 wrong usage,
 5 cannot reach the server, 130 interrupted by Ctrl-C, 143 terminated.)";
 
@@ -222,6 +228,10 @@ absl::StatusOr<GenerateOptions> GenerateOptionsFromFlags(std::istream& input) {
     return absl::InvalidArgumentError("--timeout: expected a time of 0s or more");
   }
   if (timeout > absl::ZeroDuration()) options.timeout = timeout;
+  options.retry_for = absl::GetFlag(FLAGS_retry_for);
+  if (options.retry_for < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("--retry_for: expected a time of 0s or more");
+  }
 
   GANTRY_RETURN_IF_ERROR(CheckOptions(options));
   GANTRY_RETURN_IF_ERROR(ReadIfDash("--prompt", input, &options.prompt));

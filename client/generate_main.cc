@@ -44,7 +44,7 @@ int Main(int argc, char** argv) {
     status = ConnectAsFlagsSay(client, call.cancellation());
     connected = status.ok();
     if (connected && !interactive) {
-      status = RunGenerate(*options, client, call.cancellation(), &output);
+      status = RunGenerate(*options, client, call.cancellation(), &output, &errors);
     }
   }
   if (connected && interactive) {

@@ -46,6 +46,7 @@ struct GenerateOptions {
   bool trace = false;  // print where the request's time went, too
   bool json = false;
   absl::Duration timeout = absl::InfiniteDuration();
+  absl::Duration retry_for = absl::ZeroDuration();  // see CallOptions
 };
 
 // "1,2,3", with or without blanks. INVALID_ARGUMENT naming what is no token id.

@@ -6,58 +6,39 @@
 
 namespace gantry {
 
-void CallCancellation::Attach(uint64_t request) {
+void CallCancellation::Attach(std::function<void()> leave) {
   absl::MutexLock lock(&mutex_);
-  request_ = request;
-  if (cancelled_) engine_->Cancel(request_, absl::CancelledError("the client is gone"));
+  leave_ = std::move(leave);
+  if (cancelled_) leave_();
 }
 
 void CallCancellation::Cancel() {
   absl::MutexLock lock(&mutex_);
   cancelled_ = true;
-  if (request_ != 0) engine_->Cancel(request_, absl::CancelledError("the client is gone"));
+  if (leave_ != nullptr) leave_();
 }
 
-std::shared_ptr<GenerateCall> GenerateCall::Make(EngineLoop* engine) {
-  std::shared_ptr<GenerateCall> call(new GenerateCall(engine));
+std::shared_ptr<GenerateCall> GenerateCall::Make(KeptRequests* requests) {
+  std::shared_ptr<GenerateCall> call(new GenerateCall(requests));
   call->self_ = call;
   return call;
 }
 
-void GenerateCall::Start(Request request, absl::Duration deadline) {
-  {
-    absl::MutexLock lock(&mutex_);
-    unfinished_ = request.n;
-  }
-  cancellation_.Attach(engine_->Submit(std::move(request), self_, deadline));
+void GenerateCall::Start(const v1::GenerateRequest& asked, Request request,
+                         absl::Duration deadline) {
+  const std::shared_ptr<KeptRequests::Record> record =
+      requests_->Start(asked, std::move(request), deadline, self_);
+  if (record != nullptr) cancellation_.Attach([this, record] { requests_->Leave(record, this); });
 }
 
-void GenerateCall::OnToken(v1::GeneratedToken token) {
-  v1::GenerateResponse response;
-  *response.mutable_token() = std::move(token);
+void GenerateCall::OnMessage(std::shared_ptr<const v1::GenerateResponse> message) {
   absl::MutexLock lock(&mutex_);
-  Push(std::move(response));
+  events_.push_back(std::move(message));
+  if (events_.size() == 1) StartWrite(events_.front().get());
 }
 
-void GenerateCall::OnFinish(v1::Finish finish) {
-  v1::GenerateResponse response;
-  *response.mutable_finish() = std::move(finish);
+void GenerateCall::OnEnd(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
-  Push(std::move(response));
-  if (--unfinished_ == 0) End(absl::OkStatus());
-}
-
-void GenerateCall::OnError(const absl::Status& status) {
-  absl::MutexLock lock(&mutex_);
-  End(status);
-}
-
-void GenerateCall::Push(v1::GenerateResponse response) {
-  events_.push_back(std::move(response));
-  if (events_.size() == 1) StartWrite(&events_.front());
-}
-
-void GenerateCall::End(const absl::Status& status) {
   ended_ = true;
   status_ = status;
   if (events_.empty()) Finish(ToGrpcStatus(status_));
@@ -71,7 +52,7 @@ void GenerateCall::OnWriteDone(bool ok) {
     events_.clear();  // the client is gone; OnCancel tells the engine
   }
   if (!events_.empty()) {
-    StartWrite(&events_.front());
+    StartWrite(events_.front().get());
   } else if (ended_) {
     Finish(ToGrpcStatus(status_));
   }
@@ -86,7 +67,9 @@ std::shared_ptr<ScoreCall> ScoreCall::Make(EngineLoop* engine, v1::ScoreResponse
 }
 
 void ScoreCall::Start(Request request, absl::Duration deadline) {
-  cancellation_.Attach(engine_->Submit(std::move(request), self_, deadline));
+  const uint64_t id = engine_->Submit(std::move(request), self_, deadline);
+  cancellation_.Attach(
+      [this, id] { engine_->Cancel(id, absl::CancelledError("the client is gone")); });
 }
 
 void ScoreCall::OnError(const absl::Status& status) { Finish(ToGrpcStatus(status)); }

@@ -1,8 +1,8 @@
 #ifndef GANTRY_COORDINATOR_CLIENT_CALL_H_
 #define GANTRY_COORDINATOR_CLIENT_CALL_H_
 
-#include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 
 #include "absl/base/thread_annotations.h"
@@ -10,60 +10,54 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "coordinator/engine_loop.h"
+#include "coordinator/kept_requests.h"
 #include "coordinator/sequence.h"
 #include "proto/inference.grpc.pb.h"
 
 namespace gantry {
 
 // A client's call as the engine sees it: events go out by gRPC's callback API, and a client that is
-// gone cancels its request. Each keeps itself alive until gRPC is done with it.
+// gone gives its request up. Each keeps itself alive until gRPC is done with it.
 
 // Ties a call to its request, whichever of the two ends first. Thread-safe.
 class CallCancellation {
  public:
-  explicit CallCancellation(EngineLoop* engine) : engine_(engine) {}
-  // The request that the call waits for.
-  void Attach(uint64_t request);
+  // `leave` gives up the request that the call waits for.
+  void Attach(std::function<void()> leave);
   // The client is gone.
   void Cancel();
 
  private:
-  EngineLoop* const engine_;
   absl::Mutex mutex_;
-  uint64_t request_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<void()> leave_ ABSL_GUARDED_BY(mutex_);
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 // Generate. Events that the client has not read yet wait here; there are never more of them than
 // the request has tokens.
-class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>, public RequestSink {
+class GenerateCall : public grpc::ServerWriteReactor<v1::GenerateResponse>, public MessageSink {
  public:
-  static std::shared_ptr<GenerateCall> Make(EngineLoop* engine);
-  // Hands the request to the engine.
-  void Start(Request request, absl::Duration deadline);
+  static std::shared_ptr<GenerateCall> Make(KeptRequests* requests);
+  // `request` is `asked` as it was checked.
+  void Start(const v1::GenerateRequest& asked, Request request, absl::Duration deadline);
 
-  void OnToken(v1::GeneratedToken token) override;
-  void OnScored(v1::ScoredToken) override {}
-  void OnFinish(v1::Finish finish) override;
-  void OnError(const absl::Status& status) override;
+  void OnMessage(std::shared_ptr<const v1::GenerateResponse> message) override;
+  void OnEnd(const absl::Status& status) override;
 
   void OnWriteDone(bool ok) override;
   void OnCancel() override { cancellation_.Cancel(); }
   void OnDone() override;
 
  private:
-  explicit GenerateCall(EngineLoop* engine) : engine_(engine), cancellation_(engine) {}
-  void Push(v1::GenerateResponse response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void End(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  explicit GenerateCall(KeptRequests* requests) : requests_(requests) {}
 
-  EngineLoop* const engine_;
+  KeptRequests* const requests_;
   CallCancellation cancellation_;
   std::shared_ptr<GenerateCall> self_;
   absl::Mutex mutex_;
-  int unfinished_ ABSL_GUARDED_BY(mutex_) = 1;  // answers
   // The front is being written.
-  std::deque<v1::GenerateResponse> events_ ABSL_GUARDED_BY(mutex_);
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // by the engine
+  std::deque<std::shared_ptr<const v1::GenerateResponse>> events_ ABSL_GUARDED_BY(mutex_);
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;  // nothing follows
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
@@ -83,7 +77,7 @@ class ScoreCall : public grpc::ServerUnaryReactor, public RequestSink {
 
  private:
   ScoreCall(EngineLoop* engine, v1::ScoreResponse* response)
-      : engine_(engine), cancellation_(engine), response_(response) {}
+      : engine_(engine), response_(response) {}
 
   EngineLoop* const engine_;
   CallCancellation cancellation_;

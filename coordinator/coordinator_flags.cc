@@ -64,6 +64,10 @@ ABSL_FLAG(absl::Duration, step_timeout, absl::Seconds(60),
 ABSL_FLAG(absl::Duration, recovery_timeout, absl::Seconds(60),
           "When a worker is lost, requests under way wait so long for the model to be placed anew, "
           "and go on with the same tokens; 0s: they fail at once.");
+ABSL_FLAG(
+    absl::Duration, resume_timeout, absl::Seconds(60),
+    "What a request with a request_id has been answered is kept for so long after its end, for "
+    "a client whose connection broke and that goes on by resume_from; 0s: nothing is kept.");
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(10),
           "When told to stop, wait so long for the requests that run.");
 ABSL_FLAG(std::string, tls_cert, "", "This coordinator's certificate, PEM.");
@@ -130,6 +134,7 @@ absl::Status CheckOptions(const CoordinatorOptions& options) {
   GANTRY_RETURN_IF_ERROR(CheckTime("step_timeout", options.step_timeout, absl::Milliseconds(100)));
   GANTRY_RETURN_IF_ERROR(
       CheckTime("recovery_timeout", options.recovery_timeout, absl::ZeroDuration()));
+  GANTRY_RETURN_IF_ERROR(CheckTime("resume_timeout", options.resume_timeout, absl::ZeroDuration()));
   return CheckTime("drain", options.drain, absl::ZeroDuration());
 }
 
@@ -163,6 +168,7 @@ absl::StatusOr<CoordinatorOptions> OptionsFromFlags() {
   options.load_timeout = absl::GetFlag(FLAGS_load_timeout);
   options.step_timeout = absl::GetFlag(FLAGS_step_timeout);
   options.recovery_timeout = absl::GetFlag(FLAGS_recovery_timeout);
+  options.resume_timeout = absl::GetFlag(FLAGS_resume_timeout);
   options.drain = absl::GetFlag(FLAGS_drain);
   options.tls = {absl::GetFlag(FLAGS_tls_cert), absl::GetFlag(FLAGS_tls_key),
                  absl::GetFlag(FLAGS_tls_ca), absl::GetFlag(FLAGS_insecure_allow_remote)};

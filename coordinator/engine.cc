@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "proto/retry_info.h"
 
 namespace gantry {
@@ -14,6 +15,21 @@ namespace {
 constexpr absl::Duration kMinRetryDelay = absl::Milliseconds(100);
 constexpr absl::Duration kMaxRetryDelay = absl::Minutes(1);
 constexpr int kMaxSuspensions = 3;
+
+// As if it had generated these tokens, of which its client knows.
+absl::Status GoOn(const std::vector<int32_t>& tokens, Sequence* sequence) {
+  sequence->begun_tokens = tokens.size();
+  for (const int32_t id : tokens) {
+    sequence->tokens.push_back(id);
+    v1::StepToken token;
+    token.mutable_token()->set_token_id(id);
+    sequence->generation.Add(token);
+    if (sequence->constraint != nullptr) GANTRY_RETURN_IF_ERROR(sequence->constraint->Accept(id));
+    const int64_t length = sequence->tokens.size();
+    if (sequence->rope.MustRestart(length)) sequence->rope.Restart(length);
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -94,6 +110,12 @@ void Engine::LeaveEpoch() {
 void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> sink,
                     absl::Duration deadline) {
   absl::Status refused = refusal_;
+  const std::optional<Begun> begun = std::exchange(request.begun, std::nullopt);
+  if (refused.ok() && begun.has_value() && begun->numerics != epoch_->numerics) {
+    refused = absl::AbortedError(
+        "resume_from: the model has been placed anew, in other schemes, and would go on otherwise; "
+        "send the request without resume_from to begin again");
+  }
   if (refused.ok() && waiting_.size() >= options_.max_queue && !MakeRoomInQueue(request.client)) {
     refused = QueueIsFull();
   }
@@ -106,7 +128,10 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
   }
   RequestGroup& group = requests_.emplace(id, std::move(made)).first->second;
   group.observer->OnChange(group.record);
+  group.sink->OnAccepted(epoch_->numerics);
+  absl::Status went_on;
   for (int i = 0; i < request.n; ++i) {
+    if (begun.has_value() && begun->answers[i].finished) continue;
     Request answer = request;
     answer.params.set_seed(request.params.seed() + i);
     auto sequence =
@@ -114,11 +139,18 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     sequence->arrived = group.record.arrived;
     sequence->arrived_step = counters_.steps();
     sequence->client = clients_.Enter(request.client);
+    if (begun.has_value()) {
+      went_on.Update(GoOn(begun->answers[i].tokens, sequence.get()));
+      if (begun->charged && sequence->begun_tokens > 0) {
+        sequence->charged = sequence->tokens.size() - 1;
+      }
+    }
     waiting_.push_back(sequence.get());
     group.sequences.push_back(std::move(sequence));
   }
+  if (!went_on.ok()) return Fail(&group, went_on);
   if (request.max_new_tokens > 0 || request.params.score()) return;
-  for (int i = 0; i < request.n; ++i) {
+  for (size_t left = group.sequences.size(); left > 0; --left) {
     v1::Finish finish;
     finish.set_reason(v1::FINISH_REASON_LENGTH);
     Finish(waiting_.back(), std::move(finish));
@@ -161,6 +193,12 @@ bool Engine::MakeRoomInQueue(const std::string& client) {
     return true;
   }
   return false;
+}
+
+void Engine::SetDeadline(uint64_t id, absl::Duration deadline) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  for (const auto& sequence : found->second.sequences) sequence->deadline = deadline;
 }
 
 void Engine::Cancel(uint64_t id, const absl::Status& why) {

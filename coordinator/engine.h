@@ -87,9 +87,12 @@ class Engine {
   // `id` is new. A request that is not taken gets OnError at once: RESOURCE_EXHAUSTED, with the
   // time after which to try again, when the queue is full, UNAVAILABLE without an epoch. A full
   // queue makes room for a client at the cost of the one that has the most requests in it, so that
-  // none shuts out the others.
+  // none shuts out the others. One that has begun goes on after its tokens as if it had never
+  // stopped; ABORTED when what is in force would compute others.
   void Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> sink,
               absl::Duration deadline);
+  // Instead of that of Submit; nothing when the request has ended.
+  void SetDeadline(uint64_t id, absl::Duration deadline);
   // Ends the request with `why`; nothing when it has ended.
   void Cancel(uint64_t id, const absl::Status& why);
   // From the last stage. Results of another epoch are counted and ignored.

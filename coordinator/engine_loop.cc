@@ -31,6 +31,10 @@ uint64_t EngineLoop::Submit(Request request, std::shared_ptr<RequestSink> sink,
   return id;
 }
 
+void EngineLoop::SetDeadline(uint64_t id, absl::Duration deadline) {
+  Post([id, deadline](Engine* engine) { engine->SetDeadline(id, deadline); });
+}
+
 void EngineLoop::Cancel(uint64_t id, const absl::Status& why) {
   Post([id, why](Engine* engine) { engine->Cancel(id, why); });
 }

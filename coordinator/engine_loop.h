@@ -12,20 +12,22 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "coordinator/engine.h"
+#include "coordinator/request_runner.h"
 
 namespace gantry {
 
 // The thread that owns an Engine. Every method may be called from any thread; those without a
 // result return before the engine has seen the call.
-class EngineLoop {
+class EngineLoop : public RequestRunner {
  public:
   EngineLoop(const EngineOptions& options, const ModelConfig* config, const Tokenizer* tokenizer,
              const Clock* clock);
-  ~EngineLoop();
+  ~EngineLoop() override;
 
-  // Returns the request's id, for Cancel.
-  uint64_t Submit(Request request, std::shared_ptr<RequestSink> sink, absl::Duration deadline);
-  void Cancel(uint64_t id, const absl::Status& why);
+  uint64_t Submit(Request request, std::shared_ptr<RequestSink> sink,
+                  absl::Duration deadline) override;
+  void SetDeadline(uint64_t id, absl::Duration deadline) override;
+  void Cancel(uint64_t id, const absl::Status& why) override;
   void OnResult(v1::StepHeader result);
   void BeginEpoch(const Engine::Epoch& epoch);
   // Return when the engine has left the epoch and its sink alone.

@@ -102,7 +102,7 @@ void Engine::NoteToken(Sequence* sequence) {
   record.last_token = now;
   ++record.completion_tokens;
   std::optional<absl::Duration> since_last;
-  if (sequence->generation.tokens() == 0) {
+  if (sequence->first_token == absl::InfiniteDuration()) {
     sequence->first_token = now;
   } else {
     since_last = now - sequence->last_token;
@@ -156,8 +156,9 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     finish.set_prefill_s(absl::ToDoubleSeconds(sequence->first_token - sequence->started));
     const double seconds = absl::ToDoubleSeconds(sequence->last_token - sequence->first_token);
     finish.set_decode_s(seconds);
-    if (tokens > 1 && seconds > 0) {
-      const double speed = (tokens - 1) / seconds;
+    const int64_t timed = tokens - sequence->begun_tokens;
+    if (timed > 1 && seconds > 0) {
+      const double speed = (timed - 1) / seconds;
       finish.set_tokens_per_s(speed);
       const double before = counters_.decode_tokens_per_s();
       counters_.set_decode_tokens_per_s(before == 0 ? speed

@@ -89,8 +89,8 @@ void Engine::Start(Sequence* sequence) {
   }
   if (sequence->started != absl::InfiniteDuration()) return;
   sequence->started = clock_->Now();
-  sequence->shared_tokens = sequence->scheduled;
   const int64_t prompt_tokens = sequence->request.prompt.size();
+  sequence->shared_tokens = std::min(sequence->scheduled, prompt_tokens);
   v1::Counters* const counters = sequence->group->counters;
   counters->set_prompt_tokens(counters->prompt_tokens() + prompt_tokens);
   counters->set_prompt_tokens_shared(counters->prompt_tokens_shared() + sequence->shared_tokens);

@@ -33,10 +33,12 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl
 
 }  // namespace
 
-InferenceService::InferenceService(const ServedModel* model, EngineLoop* engine, Cluster* cluster,
-                                   const TraceLog* traces, const Credentials* credentials)
+InferenceService::InferenceService(const ServedModel* model, EngineLoop* engine,
+                                   KeptRequests* requests, Cluster* cluster, const TraceLog* traces,
+                                   const Credentials* credentials)
     : model_(model),
       engine_(engine),
+      requests_(requests),
       cluster_(cluster),
       traces_(traces),
       credentials_(credentials),
@@ -53,7 +55,7 @@ absl::Status InferenceService::CheckCaller(const grpc::CallbackServerContext& co
 
 grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
     grpc::CallbackServerContext* context, const v1::GenerateRequest* request) {
-  const std::shared_ptr<GenerateCall> call = GenerateCall::Make(engine_);
+  const std::shared_ptr<GenerateCall> call = GenerateCall::Make(requests_);
   const absl::Status caller = CheckCaller(*context);
   absl::StatusOr<Request> checked =
       caller.ok() ? CheckGenerate(*request, request_context_, RandomSeed()) : caller;
@@ -61,9 +63,9 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
     checked->client = credentials_->CallerName(*context);
     context->AddInitialMetadata(kRequestIdMetadata, checked->id);
     call->StartSendInitialMetadata();
-    call->Start(*std::move(checked), Deadline(*context));
+    call->Start(*request, *std::move(checked), Deadline(*context));
   } else {
-    call->OnError(checked.status());
+    call->OnEnd(checked.status());
   }
   return call.get();
 }

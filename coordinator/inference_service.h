@@ -3,6 +3,7 @@
 
 #include "coordinator/cluster.h"
 #include "coordinator/engine_loop.h"
+#include "coordinator/kept_requests.h"
 #include "coordinator/request.h"
 #include "coordinator/served_model.h"
 #include "coordinator/trace_log.h"
@@ -16,8 +17,8 @@ namespace gantry {
 class InferenceService : public v1::Inference::CallbackService {
  public:
   // All outlive the service.
-  InferenceService(const ServedModel* model, EngineLoop* engine, Cluster* cluster,
-                   const TraceLog* traces, const Credentials* credentials);
+  InferenceService(const ServedModel* model, EngineLoop* engine, KeptRequests* requests,
+                   Cluster* cluster, const TraceLog* traces, const Credentials* credentials);
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
@@ -49,6 +50,7 @@ class InferenceService : public v1::Inference::CallbackService {
 
   const ServedModel* const model_;
   EngineLoop* const engine_;
+  KeptRequests* const requests_;
   Cluster* const cluster_;
   const TraceLog* const traces_;
   const Credentials* const credentials_;

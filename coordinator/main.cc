@@ -66,8 +66,9 @@ int Run(const CoordinatorOptions& options) {
       Server::Start(&options, model->get(), *std::move(device_map), &*credentials,
                     [exit_request](const absl::Status&) { exit_request->Set(kExitDoesNotFit); });
   if (!server.ok()) {
-    const bool usage =
-        absl::IsInvalidArgument(server.status()) || absl::IsFailedPrecondition(server.status());
+    const bool usage = absl::IsInvalidArgument(server.status()) ||
+                       absl::IsFailedPrecondition(server.status()) ||
+                       absl::IsNotFound(server.status());  // a file that a flag names
     return Fail(usage ? kExitUsage : kExitFailed, server.status());
   }
   LogInfo(absl::StrCat("listening on ", (*server)->address()));

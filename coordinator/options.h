@@ -44,6 +44,7 @@ struct CoordinatorOptions {
   absl::Duration load_timeout = absl::Hours(1);
   absl::Duration step_timeout = absl::Seconds(60);  // before a step that is not back ends the epoch
   absl::Duration recovery_timeout = absl::Seconds(60);  // for requests whose worker was lost
+  absl::Duration resume_timeout = absl::Seconds(60);    // for what has ended and may be asked again
   absl::Duration drain = absl::Seconds(10);             // for running requests when told to stop
   TlsOptions tls;
   HttpOptions http;

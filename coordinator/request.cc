@@ -48,6 +48,16 @@ absl::StatusOr<std::string> Id(const v1::GenerateRequest& request, uint64_t rand
   return id.empty() ? RequestIdOf(random) : id;
 }
 
+absl::Status CheckResumeFrom(const v1::GenerateRequest& request) {
+  if (!request.has_resume_from()) return absl::OkStatus();
+  if (request.request_id().empty()) {
+    return absl::InvalidArgumentError(
+        "resume_from: expected the request_id of the request that is to go on, found none");
+  }
+  if (request.resume_from() >= 0) return absl::OkStatus();
+  return Invalid("resume_from", "0 or more", request.resume_from());
+}
+
 absl::Status CheckTopLogprobs(int32_t top_logprobs) {
   if (top_logprobs >= 0 && top_logprobs <= kMaxTopLogprobs) return absl::OkStatus();
   return Invalid("top_logprobs", absl::StrCat("0 to ", kMaxTopLogprobs), top_logprobs);
@@ -184,6 +194,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
   // What is cheap to refuse comes before the tokenizer's work.
   Request checked;
   GANTRY_ASSIGN_OR_RETURN(checked.id, Id(request, random_seed));
+  GANTRY_RETURN_IF_ERROR(CheckResumeFrom(request));
   GANTRY_ASSIGN_OR_RETURN(checked.params,
                           ResolveSampling(request.sampling(), context.generation, random_seed));
   GANTRY_RETURN_IF_ERROR(AddLogitBias(request, context.vocab_size, &checked.params));

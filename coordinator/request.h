@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,17 @@ struct RequestContext {
   ConstraintCompiler* constraints = nullptr;    // null: no answer can be constrained
 };
 
+// What a request that goes on had when it stopped.
+struct Begun {
+  struct Answer {
+    std::vector<int32_t> tokens{};
+    bool finished = false;
+  };
+  std::vector<Answer> answers{};  // n, not all finished
+  std::string numerics{};         // of the placement that chose them, see Engine::Epoch
+  bool charged = false;           // computing the tokens again is not the client's doing
+};
+
 // A request that was checked: nothing of it can surprise what comes after the door.
 struct Request {
   std::string id;               // for logs and traces, never empty; need not be unique
@@ -43,6 +55,7 @@ struct Request {
   bool ignore_eos = false;  // end tokens do not end the answer
   // At the beginning of an answer; every sequence of the request has its own Copy. May be null.
   std::shared_ptr<const TokenConstraint> constraint;
+  std::optional<Begun> begun;  // it goes on
 };
 
 inline constexpr int kMaxAnswers = 128;

@@ -20,7 +20,7 @@ struct RequestRecord {
   int n = 1;  // answers
   int64_t prompt_tokens = 0;
   int64_t shared_tokens = 0;      // of the prompt, that were not computed again
-  int64_t completion_tokens = 0;  // of all answers
+  int64_t completion_tokens = 0;  // of all answers, without those of Request::begun
   int preemptions = 0;
   int recoveries = 0;  // epochs that it went on in
   absl::Duration arrived;

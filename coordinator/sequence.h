@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,8 @@ namespace gantry {
 class RequestSink {
  public:
   virtual ~RequestSink() = default;
+  // It is in the queue; its tokens will be those of placements of these Engine::Epoch::numerics.
+  virtual void OnAccepted(const std::string& numerics) {}
   virtual void OnToken(v1::GeneratedToken token) = 0;
   virtual void OnScored(v1::ScoredToken token) = 0;
   virtual void OnFinish(v1::Finish finish) = 0;
@@ -86,6 +89,7 @@ struct Sequence {
   int64_t scored = 0;                           // tokens of a scored request that went to the sink
   int64_t score_rows = 0;                       // results since it was last started
   int64_t shared_tokens = 0;                    // of the prompt, when it was first started
+  int64_t begun_tokens = 0;                     // generated before it came, see Request::begun
 
   absl::Duration arrived;
   absl::Duration started = absl::InfiniteDuration();      // first admitted

@@ -79,7 +79,10 @@ Server::Server(const CoordinatorOptions* options, const ServedModel* model,
               Clock::Real()),
       cluster_(options, model, std::move(device_map), credentials, Clock::Real(), &engine_,
                {[this](bool ready) { SetServing(ready); }, std::move(on_misfit)}),
-      inference_(model, &engine_, &cluster_, &traces_, credentials),
+      inference_(model, &engine_,
+                 &requests_.emplace(KeptRequestsOptions{.timeout = options->resume_timeout},
+                                    &engine_, Clock::Real()),
+                 &cluster_, &traces_, credentials),
       registry_(&cluster_, credentials),
       results_(&cluster_, &engine_, credentials) {}
 

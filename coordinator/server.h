@@ -15,6 +15,7 @@
 #include "coordinator/engine_loop.h"
 #include "coordinator/http/http_door.h"
 #include "coordinator/inference_service.h"
+#include "coordinator/kept_requests.h"
 #include "coordinator/metrics.h"
 #include "coordinator/observer_list.h"
 #include "coordinator/options.h"
@@ -69,6 +70,8 @@ class Server {
   RequestLog request_log_;
   ObserverList observers_;
   std::unique_ptr<HttpDoor> http_;  // null: none
+  // Made when the engine is, and outlives it: the engine ends what runs.
+  std::optional<KeptRequests> requests_;
   EngineLoop engine_;
   Cluster cluster_;
   InferenceService inference_;

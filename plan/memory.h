@@ -51,7 +51,7 @@ uint64_t GpuWorkspaceBytes(const ModelConfig& config, const ServingShape& shape,
 //   - attention whose context is split: kSplits partial sums of heads * head_dim floats, for
 //     kSplitRows rows at once.
 inline constexpr uint64_t kDequantisedBytes = uint64_t{256} << 20;
-inline constexpr uint64_t kSlabBytes = uint64_t{32} << 20;
+inline constexpr uint64_t kSlabBytes = uint64_t{64} << 20;
 inline constexpr uint64_t kCublasBytes = uint64_t{64} << 20;
 inline constexpr uint64_t kSplits = 64;
 inline constexpr uint64_t kSplitRows = 64;

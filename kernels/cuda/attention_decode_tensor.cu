@@ -171,6 +171,7 @@ __global__ void __launch_bounds__(kDecodeThreads)
     TensorDecodeKernel(DeviceStep step, CudaAttention attention, DecodeGrid grid,
                        DecodePiece piece) {
   constexpr bool kNew = kRows == DecodeRows::kNew;
+  constexpr int kAhead = kDim <= 128 ? 2 : 1;  // tiles, as far as there are registers
   constexpr int kPitch = kDim + 32;  // keeps lanes of neighbouring heads off each other's banks
   __shared__ alignas(16) T queries[kGroupHeads * kPitch];
   __shared__ alignas(16) T new_key[kDim];
@@ -187,9 +188,14 @@ __global__ void __launch_bounds__(kDecodeThreads)
   const KvPlaces places = PlacesOf(step, attention, work.slice, work.kv_head);
   const int stored = kNew ? min(work.high, work.position) : work.high;
   int first = base + warp * kTile;
-  // What earlier steps stored is asked for before the kernel that makes q, k and v has ended.
-  Tile<kDim> tile;
-  LoadTile<T, kDim>(attention, places, first, work.low, stored, tile);
+  // What earlier steps stored is asked for before the kernel that makes q, k and v has ended, and
+  // ahead of its turn.
+  constexpr int kStep = kDecodeWarps * kTile;
+  Tile<kDim> tiles[kAhead];
+#pragma unroll
+  for (int i = 0; i < kAhead; ++i) {
+    LoadTile<T, kDim>(attention, places, first + i * kStep, work.low, stored, tiles[i]);
+  }
   const RowRotation rotation = RotationOf(step, work.row, work.slice);
   if (kNew) GridDependencyWait();
 
@@ -226,13 +232,16 @@ __global__ void __launch_bounds__(kDecodeThreads)
   Running<kDim> running;
   const float scale = __fmul_rn(attention.scale, kLog2E);
   while (first < work.high) {
-    if (adds_new && work.position >= first && work.position < first + kTile) {
-      PatchTile<T, kDim>(new_key, new_value, work.position - first, tile);
-    }
-    AddTile<T, kDim, kPitch>(queries, tile, scale, first, work.low, work.high, running);
-    first += kDecodeWarps * kTile;
-    if (first < work.high) {
-      LoadTile<T, kDim>(attention, places, first, work.low, stored, tile);
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      Tile<kDim>& tile = tiles[i];
+      if (adds_new && work.position >= first && work.position < first + kTile) {
+        PatchTile<T, kDim>(new_key, new_value, work.position - first, tile);
+      }
+      AddTile<T, kDim, kPitch>(queries, tile, scale, first, work.low, work.high, running);
+      LoadTile<T, kDim>(attention, places, first + kAhead * kStep, work.low, stored, tile);
+      first += kStep;
+      if (first >= work.high) break;
     }
   }
 

@@ -15,7 +15,7 @@ struct AttentionSplits {
   int count;
 };
 
-constexpr int kLeastSplit = 64;  // short, so that a short context too keeps many SMs busy
+constexpr int kLeastSplit = 128;  // short, so that a short context too keeps many SMs busy
 constexpr int kMostSplits = 32;  // and one more where a window begins within a split
 
 __host__ __device__ inline AttentionSplits SplitsOf(int position, int sliding_window) {

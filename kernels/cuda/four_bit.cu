@@ -18,8 +18,11 @@ namespace {
 // tokens.
 constexpr int kThreads = kNormThreads;
 constexpr int kWarps = kThreads / 32;
-// Pieces of weights that a warp has asked for or holds.
-constexpr int kSlots = 6;
+// Blocks of 64 columns of a tile that a warp has asked for or holds, and how many of them it asks
+// for at once: with more than one the copy engine has less to do, and with 32 tokens two would not
+// fit the registers.
+constexpr int kPieces = 6;
+constexpr int RunOf(int tiles_of_tokens) { return tiles_of_tokens > 2 ? 1 : 2; }
 constexpr int kTableBytes = 256 * 32 * 4;
 // More than half of a multiprocessor's, so that it takes one block. Where there is room for two,
 // the blocks of a kernel that starts beside attention pile up on some multiprocessors, and the next
@@ -40,8 +43,8 @@ constexpr int kSides = 2;
 // Tokens up to which each block normalises its own copy.
 constexpr int kMostFusedNorm = 4;
 
-template <bool kNested>
-using Ring = WarpRing<kSlots, FourBitPieceBytes(kNested)>;
+template <bool kNested, int kRun>
+using Ring = WarpRing<kPieces / kRun, kRun * FourBitPieceBytes(kNested)>;
 
 struct Args {
   FourBitWeights weights;
@@ -55,8 +58,8 @@ struct Args {
 template <bool kNested>
 struct Layout {
   static constexpr int kRings = kTableBytes;
-  static constexpr int kBarriers = kRings + kWarps * Ring<kNested>::kSharedBytes;
-  static constexpr int kMap = kBarriers + kWarps * Ring<kNested>::kBarrierBytes;
+  static constexpr int kBarriers = kRings + kWarps * Ring<kNested, 1>::kSharedBytes;
+  static constexpr int kMap = kBarriers + kWarps * Ring<kNested, 1>::kBarrierBytes;
   static constexpr int kScratch = kMap + (kNested ? 1024 : 0);
   static constexpr int kPartials = kScratch + 2 * kWarps * 4;
 };
@@ -73,8 +76,7 @@ template <typename T>
 __device__ __forceinline__ Residual<T> AskForResidual(const CudaProduct& p, int first, int tiles,
                                                       int slots) {
   Residual<T> residual;
-  const bool together = (tiles + kSides - 1) / kSides * kSides <= slots;
-  if (p.epilogue != CudaEpilogue::kAddTo || p.float_out || !together) return residual;
+  if (p.epilogue != CudaEpilogue::kAddTo || p.float_out || tiles > slots) return residual;
   const int i = threadIdx.x;
   const int row = (first + i / 16 % tiles) * 16 + i % 16;
   if (i >= tiles * 16 * p.tokens || row >= p.rows) return residual;
@@ -123,6 +125,14 @@ __device__ __forceinline__ void Finish(const CudaProduct& p, const float* partia
   }
 }
 
+// Bytes of b:a by prmt's selector, a constant; those that it marks with 8 are the sign of a byte.
+template <int kSelector>
+__device__ __forceinline__ uint32_t Permute(uint32_t a, uint32_t b) {
+  uint32_t bytes;
+  asm("prmt.b32 %0, %1, %2, %3;" : "=r"(bytes) : "r"(a), "r"(b), "n"(kSelector));
+  return bytes;
+}
+
 // Where a block finds the activations, [tokens, cols].
 enum class Source { kMemory, kShared, kNormalised };
 
@@ -135,7 +145,9 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   const FourBitWeights& w = args.weights;
   const CudaProduct& p = args.product;
   const int lane = threadIdx.x % 32;
-  const int warp = threadIdx.x / 32;
+  // One value for the whole warp, which the compiler sees and keeps in uniform registers with all
+  // that follows from it.
+  const int warp = __shfl_sync(~0u, threadIdx.x / 32, 0);
   const int g = lane / 4;
   const int t = lane % 4;
   const int blocks = w.cols / 64;
@@ -146,33 +158,37 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   const int first_tile = (int64_t)blockIdx.x * all_tiles / gridDim.x;
   const int tiles = (int64_t)(blockIdx.x + 1) * all_tiles / gridDim.x - first_tile;
 
-  // Weights come in the order in which they are multiplied: some tiles at a time, block by block.
+  // Weights come in the order in which they are multiplied: some tiles at a time, some blocks of
+  // each in turn.
+  constexpr int kRun = RunOf(kTiles);
   constexpr int kPiece = FourBitPieceBytes(kNested);
   using At = Layout<kNested>;
-  Ring<kNested> ring(shared + At::kRings + warp * Ring<kNested>::kSharedBytes,
-                     shared + At::kBarriers + warp * Ring<kNested>::kBarrierBytes);
+  using WeightRing = Ring<kNested, kRun>;
+  WeightRing ring(shared + At::kRings + warp * WeightRing::kSharedBytes,
+                  shared + At::kBarriers + warp * WeightRing::kBarrierBytes);
   const int64_t tile_bytes = (int64_t)blocks * kPiece;
   const uint8_t* next = w.pieces + first_tile * tile_bytes + first_block * kPiece;
-  int next_block = 0;
-  int next_tile = 0;
+  int left_blocks = my_blocks;
+  int left_tiles = my_blocks > 0 ? tiles : 0;
   int next_side = 0;
   const auto fill = [&] {
-    ring.Fill(next, next_tile < tiles && my_blocks > 0);
-    if (next_side + 1 < kSides && next_tile + next_side + 1 < tiles) {
+    const int run = min(kRun, left_blocks);
+    ring.Fill(next, left_tiles > 0 ? run * kPiece : 0);
+    if (next_side + 1 < min(kSides, left_tiles)) {
       ++next_side;
       next += tile_bytes;
       return;
     }
-    next -= next_side * tile_bytes;
+    next += run * kPiece - next_side * tile_bytes;
     next_side = 0;
-    next += kPiece;
-    if (++next_block == my_blocks) {
-      next_block = 0;
-      next_tile += kSides;
+    left_blocks -= run;
+    if (left_blocks == 0) {
+      left_blocks = my_blocks;
+      left_tiles -= kSides;
       next += kSides * tile_bytes - my_blocks * kPiece;
     }
   };
-  for (int i = 0; i < kSlots - 1; ++i) fill();
+  for (int i = 0; i < kPieces / kRun - 1; ++i) fill();
 
   // Pairs of codes, a copy in each bank.
   {
@@ -213,77 +229,91 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
   }
   __syncthreads();
 
-  const uint32_t lane4 = lane * 4;
+  const uint32_t banks = lane * 0x04040404u;
   const uint32_t my_x =
       kSharedX ? SharedAddress(shared) + args.x_offset + (g * x_stride + 16 * t) * 2 : 0;
+  uint4 pairs[kRun][kTiles][2] = {};  // of tokens that are not there they stay zero
   int slot = 0;
   for (int tile = 0; tile < tiles; tile += kSides) {
     const int sides = min(kSides, tiles - tile);
     float sums[kSides][kTiles][4] = {};
-    for (int i = 0; i < my_blocks; ++i) {
-      const int block = first_block + i;
-      uint4 pairs[kTiles][2];
+    for (int i = 0; i < my_blocks; i += kRun) {
+      const int run = kRun == 1 ? 1 : min(kRun, my_blocks - i);
 #pragma unroll
-      for (int n = 0; n < kTiles; ++n) {
-        pairs[n][0] = pairs[n][1] = make_uint4(0, 0, 0, 0);
-        if (n * 8 + g < p.tokens) {
-          if constexpr (kSharedX) {
-            const uint32_t from = my_x + (n * 8 * x_stride + block * 64) * 2;
-            pairs[n][0] = LoadShared16(from);
-            pairs[n][1] = LoadShared16(from + 16);
-          } else {
-            const uint4* from = reinterpret_cast<const uint4*>(x + (int64_t)(n * 8 + g) * x_stride +
-                                                               block * 64 + 16 * t);
-            pairs[n][0] = from[0];
-            pairs[n][1] = from[1];
+      for (int k = 0; k < kRun; ++k) {
+        const int block = first_block + i + k;
+#pragma unroll
+        for (int n = 0; n < kTiles; ++n) {
+          if (k < run && n * 8 + g < p.tokens) {
+            if constexpr (kSharedX) {
+              const uint32_t from = my_x + (n * 8 * x_stride + block * 64) * 2;
+              pairs[k][n][0] = LoadShared16(from);
+              pairs[k][n][1] = LoadShared16(from + 16);
+            } else {
+              const uint4* from = reinterpret_cast<const uint4*>(
+                  x + (int64_t)(n * 8 + g) * x_stride + block * 64 + 16 * t);
+              pairs[k][n][0] = from[0];
+              pairs[k][n][1] = from[1];
+            }
           }
         }
       }
 #pragma unroll
       for (int side = 0; side < kSides; ++side) {
         if (side == sides) break;
-        const uint32_t piece = ring.Wait();
-        const uint4 words = LoadShared16(piece + lane * 16);
-        float first, second;
-        if constexpr (kNested) {
-          const uint32_t codes = LoadShared2(piece + kFourBitCodeBytes + g * 2);
-          const int from = first_tile + tile + side;
-          first = NestedScale(FindNestedRow(w, from, g), map, codes & 0xff, block);
-          second = NestedScale(FindNestedRow(w, from, g + 8), map, codes >> 8, block);
-        } else {
-          const uint2 both = LoadShared8(piece + kFourBitCodeBytes + g * 8);
-          first = __uint_as_float(both.x);
-          second = __uint_as_float(both.y);
-        }
-        // The slot of the piece before this one is free.
-        __syncwarp();
-        fill();
-        ring.Next();
-        float product[kTiles][4] = {};
-        const uint32_t word[4] = {words.x, words.y, words.z, words.w};
+        const uint32_t pieces = ring.Wait();
 #pragma unroll
-        for (int s = 0; s < 4; ++s) {
-          const uint32_t v = word[s];
-          const auto look_up = [&](uint32_t offset) {
-            return *reinterpret_cast<const uint32_t*>(shared + ((offset & 0x7f80u) | lane4));
-          };
-          const uint32_t a0 = look_up(v << 7);
-          const uint32_t a1 = look_up(v >> 1);
-          const uint32_t a2 = look_up(v >> 9);
-          const uint32_t a3 = look_up(v >> 17);
+        for (int k = 0; k < kRun; ++k) {
+          if (k == run) break;
+          const uint32_t piece = pieces + k * kPiece;
+          const uint4 words = LoadShared16(piece + lane * 16);
+          float first, second;
+          if constexpr (kNested) {
+            const uint32_t codes = LoadShared2(piece + kFourBitCodeBytes + g * 2);
+            const int from = first_tile + tile + side;
+            const int block = first_block + i + k;
+            first = NestedScale(FindNestedRow(w, from, g), map, codes & 0xff, block);
+            second = NestedScale(FindNestedRow(w, from, g + 8), map, codes >> 8, block);
+          } else {
+            const uint2 both = LoadShared8(piece + kFourBitCodeBytes + g * 8);
+            first = __uint_as_float(both.x);
+            second = __uint_as_float(both.y);
+          }
+          if (k == 0) {
+            // The slot of the pieces before these is free.
+            __syncwarp();
+            fill();
+            ring.Next();
+          }
+          float product[kTiles][4] = {};
+          const uint32_t word[4] = {words.x, words.y, words.z, words.w};
+#pragma unroll
+          for (int s = 0; s < 4; ++s) {
+            // A pair of codes is looked up at 128 times its number plus the lane's bank, whose bits
+            // two bytes have: the lower one the number's last bit.
+            const uint32_t high = word[s] & 0x7f7f7f7fu;
+            const uint32_t low = (word[s] & 0x80808080u) | banks;
+            const auto look_up = [&](uint32_t at) {
+              return *reinterpret_cast<const uint32_t*>(shared + at);
+            };
+            const uint32_t a0 = look_up(Permute<0x8804>(high, low));
+            const uint32_t a1 = look_up(Permute<0x8815>(high, low));
+            const uint32_t a2 = look_up(Permute<0x8826>(high, low));
+            const uint32_t a3 = look_up(Permute<0x8837>(high, low));
+#pragma unroll
+            for (int n = 0; n < kTiles; ++n) {
+              const uint4& pair = pairs[k][n][s / 2];
+              Mma16x8x16<T>(product[n], a0, a1, a2, a3, s % 2 == 0 ? pair.x : pair.z,
+                            s % 2 == 0 ? pair.y : pair.w);
+            }
+          }
 #pragma unroll
           for (int n = 0; n < kTiles; ++n) {
-            const uint4& pair = pairs[n][s / 2];
-            Mma16x8x16<T>(product[n], a0, a1, a2, a3, s % 2 == 0 ? pair.x : pair.z,
-                          s % 2 == 0 ? pair.y : pair.w);
+            sums[side][n][0] += product[n][0] * first;
+            sums[side][n][1] += product[n][1] * first;
+            sums[side][n][2] += product[n][2] * second;
+            sums[side][n][3] += product[n][3] * second;
           }
-        }
-#pragma unroll
-        for (int n = 0; n < kTiles; ++n) {
-          sums[side][n][0] += product[n][0] * first;
-          sums[side][n][1] += product[n][1] * first;
-          sums[side][n][2] += product[n][2] * second;
-          sums[side][n][3] += product[n][3] * second;
         }
       }
     }
@@ -304,7 +334,7 @@ __global__ void __launch_bounds__(kThreads, kTiles == 1 ? 2 : 1) Multiply(const 
       }
       ++slot;
     }
-    if (slot + kSides > args.slots || tile + kSides >= tiles) {
+    if (slot + min(kSides, tiles - tile - kSides) > args.slots || tile + kSides >= tiles) {
       __syncthreads();
       Finish<T>(p, partials, first_tile + tile + sides - slot, slot, splits, residual);
       __syncthreads();

@@ -15,8 +15,9 @@ namespace gantry {
 //
 //   [tiles][blocks] pieces, tiles = ceil(rows / 16), blocks = cols / 64; a piece is
 //   512 bytes of codes: 16 of each lane. Lane (g = lane / 4, t = lane % 4) has the columns
-//       16 t .. 16 t + 15 of rows g and g + 8: byte p of word s holds a pair of codes, the first in
-//       the high nibble, of row g + 8 (p % 2) and columns 16 t + 4 s + 2 (p / 2);
+//       16 t .. 16 t + 15 of rows g and g + 8: byte p of word s holds a pair of codes of row
+//       g + 8 (p % 2) and columns 16 t + 4 s + 2 (p / 2), the first in the high nibble, turned right
+//       by one bit, which saves looking it up an instruction;
 //   64 bytes of scales: the absmax of rows g and g + 8 as two floats, for each g;
 //   or, with double quantisation, 16 bytes of their codes: those of rows g and g + 8 for each g.
 //

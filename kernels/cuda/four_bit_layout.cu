@@ -30,7 +30,8 @@ __global__ void Repack(const uint8_t* codes, const float* absmax, const uint8_t*
       const int from = row[i % 2];
       if (from >= w.rows) continue;
       const int64_t at = (int64_t)from * (w.cols / 2) + block * 32 + 8 * t + 2 * s + i / 2;
-      word[s] |= (uint32_t)codes[at] << (8 * i);
+      const uint32_t pair = codes[at];
+      word[s] |= (pair >> 1 | (pair & 1) << 7) << (8 * i);
     }
   }
   uint8_t* const piece = PieceOf(w, tile, block);
@@ -93,7 +94,8 @@ __global__ void __launch_bounds__(kThreads)
   const int t = lane % 4;
   const uint8_t* const piece = PieceOf(w, tile, block);
   const uint4 words = LoadStreaming(reinterpret_cast<const uint4*>(piece) + lane);
-  const uint32_t word[4] = {words.x, words.y, words.z, words.w};
+  const auto pairs = [](uint32_t v) { return (v & 0x7f7f7f7f) << 1 | (v >> 7 & 0x01010101); };
+  const uint32_t word[4] = {pairs(words.x), pairs(words.y), pairs(words.z), pairs(words.w)};
   float scale[2];
   if (!w.double_quant) {
     const float2 both = reinterpret_cast<const float2*>(piece + kFourBitCodeBytes)[g];

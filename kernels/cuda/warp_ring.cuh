@@ -9,9 +9,9 @@
 
 namespace gantry {
 
-// Pieces of weights on their way from memory to one warp: kSlots pieces of kBytes in shared memory,
-// filled and emptied in turn. From compute capability 9.0 on one lane asks the copy engine for a
-// whole piece; before that every lane copies its share.
+// Pieces of weights on their way from memory to one warp: kSlots pieces of at most kBytes in shared
+// memory, filled and emptied in turn. From compute capability 9.0 on one lane asks the copy engine
+// for a whole piece; before that every lane copies its share.
 template <int kSlots, int kBytes>
 class WarpRing {
  public:
@@ -35,28 +35,26 @@ class WarpRing {
 #endif
   }
 
-  // Asks for the next piece, or for none to keep the count; at most kSlots may be on their way. The
-  // warp must have read what the slot held before.
-  __device__ __forceinline__ void Fill(const void* from, bool any) {
+  // Asks for the next piece of `bytes`, a multiple of 16, or for none to keep the count; at most
+  // kSlots may be on their way. The warp must have read what the slot held before.
+  __device__ __forceinline__ void Fill(const void* from, int bytes) {
     const uint32_t to = slots_ + fill_ * kBytes;
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-    if (any && lane_ == 0) {
+    if (bytes > 0 && IsElected()) {
       const uint32_t barrier = barriers_ + 8 * fill_;
       asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier),
-                   "n"(kBytes)
+                   "r"(bytes)
                    : "memory");
       asm volatile(
           "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, "
           "[%3];" ::"r"(to),
-          "l"(from), "n"(kBytes), "r"(barrier)
+          "l"(from), "r"(bytes), "r"(barrier)
           : "memory");
     }
 #elif !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-    if (any) {
-      for (int at = lane_ * 16; at < kBytes; at += 512) {
-        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to + at),
-                     "l"(static_cast<const char*>(from) + at));
-      }
+    for (int at = lane_ * 16; at < bytes; at += 512) {
+      asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to + at),
+                   "l"(static_cast<const char*>(from) + at));
     }
     asm volatile("cp.async.commit_group;");
 #endif
@@ -91,6 +89,22 @@ class WarpRing {
   }
 
  private:
+  // True in one lane, as the copy engine's instruction wants to be told: with a lane of our choice
+  // the compiler makes a loop over all that might ask.
+  __device__ __forceinline__ static bool IsElected() {
+    uint32_t elected = 0;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile(
+        "{\n"
+        ".reg .pred p;\n"
+        "elect.sync _|p, 0xffffffff;\n"
+        "selp.b32 %0, 1, 0, p;\n"
+        "}\n"
+        : "=r"(elected));
+#endif
+    return elected != 0;
+  }
+
   const int lane_;
   const uint32_t slots_;
   const uint32_t barriers_;

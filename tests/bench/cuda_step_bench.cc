@@ -23,7 +23,8 @@ struct Shape {
   int64_t layers, hidden, heads, kv_heads, head_dim, intermediate, vocab;
 };
 constexpr Shape kShapes[] = {{"Llama-3-8B", 32, 4096, 32, 8, 128, 14336, 128256},
-                             {"TinyLlama", 22, 2048, 32, 4, 64, 5632, 32000}};
+                             {"TinyLlama", 22, 2048, 32, 4, 64, 5632, 32000},
+                             {"Phi-3-mini", 32, 3072, 32, 32, 96, 8192, 32064}};
 constexpr int kSteps = 40;
 constexpr int64_t kBlock = 16;
 

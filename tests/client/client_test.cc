@@ -3,6 +3,8 @@
 #include <thread>
 #include <vector>
 
+#include "proto/retry_info.h"
+#include "proto/status.h"
 #include "tests/client/fake_inference.h"
 #include "tests/status_matchers.h"
 
@@ -11,6 +13,7 @@ namespace {
 
 using ::testing::_;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // On which nothing listens: discard's port needs privileges, and nobody serves it.
@@ -84,6 +87,92 @@ TEST(ClientTest, ErrorInMidStreamComesAfterTheTokensBeforeIt) {
                                            }),
               StatusIs(absl::StatusCode::kUnavailable, "worker w1 (model.layers.4-7) is lost"));
   EXPECT_EQ(events, 1);
+}
+
+// Gives one message of four, and then breaks as it is told, in each of its calls.
+class Breaking : public FakeInference {
+ public:
+  explicit Breaking(std::vector<grpc::Status> ends) {
+    events = {TokenEvent(0, 5, "a"), TokenEvent(1, 6, "b"), TokenEvent(2, 7, "c"),
+              FinishEvent(v1::FINISH_REASON_STOP, "d", 3, 3)};
+    generate = [this, ends = std::move(ends)](grpc::ServerContext*,
+                                              const v1::GenerateRequest& request,
+                                              grpc::ServerWriter<v1::GenerateResponse>* writer) {
+      const size_t calls = generate_requests().size();
+      if (calls > ends.size()) {
+        for (size_t i = request.resume_from(); i < events.size(); ++i) writer->Write(events[i]);
+        return grpc::Status::OK;
+      }
+      if (ends[calls - 1].error_message() != "before") writer->Write(events[request.resume_from()]);
+      return ends[calls - 1];
+    };
+  }
+};
+
+TEST(ClientTest, AStreamThatBreaksIsAskedForFromWhereItStopped) {
+  const Breaking server({{grpc::StatusCode::UNAVAILABLE, "before"},
+                         {grpc::StatusCode::UNAVAILABLE, "within"},
+                         {grpc::StatusCode::UNAVAILABLE, "before"},
+                         {grpc::StatusCode::UNAVAILABLE, "within"}});
+  std::string text;
+  std::vector<std::string> breaks;
+  v1::GenerateRequest request;
+  request.set_prompt("x");
+  GANTRY_ASSERT_OK(server.MakeClient().Generate(
+      request,
+      {.retry_for = absl::Minutes(1),
+       .on_break = [&](const absl::Status& why) { breaks.emplace_back(why.message()); }},
+      [&](const v1::GenerateResponse& event) {
+        text += event.has_finish() ? event.finish().text() : event.token().text();
+        return absl::OkStatus();
+      }));
+  EXPECT_EQ(text, "abcd");
+  EXPECT_THAT(breaks, ElementsAre("before", "within", "within"));
+  const std::vector<v1::GenerateRequest> asked = server.generate_requests();
+  ASSERT_EQ(asked.size(), 5);
+  for (size_t i = 0; i < asked.size(); ++i) {
+    EXPECT_EQ(asked[i].prompt(), "x");
+    EXPECT_EQ(asked[i].request_id(), asked[0].request_id());
+    EXPECT_EQ(asked[i].has_resume_from(), i >= 2);
+    EXPECT_EQ(asked[i].resume_from(), i / 2);
+  }
+  EXPECT_EQ(asked[0].request_id().size(), 7 + 32);
+}
+
+TEST(ClientTest, OtherErrorsAndThoseOfTheCallbackAreNotRetried) {
+  for (const bool callback : {false, true}) {
+    const Breaking server({{grpc::StatusCode::ABORTED, "another call"}});
+    const absl::Status status = server.MakeClient().Generate(
+        {}, {.retry_for = absl::Minutes(1)}, [&](const v1::GenerateResponse&) {
+          return callback ? absl::UnavailableError("the disk") : absl::OkStatus();
+        });
+    EXPECT_EQ(status.code(),
+              callback ? absl::StatusCode::kUnavailable : absl::StatusCode::kAborted);
+    EXPECT_EQ(server.generate_requests().size(), 1);
+  }
+}
+
+TEST(ClientTest, WhatHasBegunWaitsForAPlaceInTheQueue) {
+  absl::Status busy = absl::ResourceExhaustedError("before");
+  SetRetryDelay(absl::Milliseconds(1), &busy);
+  const Breaking refusing({ToGrpcStatus(busy)});
+  const CallOptions options{.retry_for = absl::Minutes(1)};
+  EXPECT_THAT(refusing.MakeClient().Generate({}, options, Ignore),
+              StatusIs(absl::StatusCode::kResourceExhausted, _));
+  const Breaking server({{grpc::StatusCode::UNAVAILABLE, "within"}, ToGrpcStatus(busy)});
+  GANTRY_EXPECT_OK(server.MakeClient().Generate({}, options, Ignore));
+}
+
+TEST(ClientTest, WaitingToAskAgainCanBeCancelled) {
+  Cancellation cancellation;
+  const Breaking server({{grpc::StatusCode::UNAVAILABLE, "within"}});
+  EXPECT_THAT(server.MakeClient().Generate(
+                  {},
+                  {.cancellation = &cancellation,
+                   .retry_for = absl::Minutes(1),
+                   .on_break = [&](const absl::Status&) { cancellation.Cancel(); }},
+                  Ignore),
+              StatusIs(absl::StatusCode::kCancelled, _));
 }
 
 TEST(ClientTest, StreamWithoutFinishIsAnError) {

@@ -38,6 +38,7 @@ TEST_F(GenerateFlagsTest, NothingGivenIsNothingSet) {
   EXPECT_FALSE(options.logprobs.has_value());
   EXPECT_EQ(options.sampling.ByteSizeLong(), 0);
   EXPECT_EQ(options.timeout, absl::InfiniteDuration());
+  EXPECT_EQ(options.retry_for, absl::Seconds(30));
 }
 
 TEST_F(GenerateFlagsTest, EveryFlagArrives) {
@@ -128,6 +129,11 @@ TEST_F(GenerateFlagsTest, ActionsExclude) {
 TEST_F(GenerateFlagsTest, NegativeTimeoutIsRefused) {
   EXPECT_THAT(Parse({"--prompt", "x", "--timeout", "-1s"}),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--timeout")));
+}
+
+TEST_F(GenerateFlagsTest, NegativeRetryForIsRefused) {
+  EXPECT_THAT(Parse({"--prompt", "x", "--retry_for", "-1s"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("--retry_for")));
 }
 
 }  // namespace

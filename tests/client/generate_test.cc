@@ -25,11 +25,13 @@ class GenerateTest : public ::testing::Test {
                       FinishEvent(v1::FINISH_REASON_LENGTH, ".", 3, 2)};
   }
   absl::Status Run(const GenerateOptions& options) {
-    return RunGenerate(options, server_.MakeClient(), nullptr, captured_.output());
+    return RunGenerate(options, server_.MakeClient(), nullptr, captured_.output(),
+                       errors_.output());
   }
 
   FakeInference server_;
   CapturedOutput captured_;
+  CapturedOutput errors_;
 };
 
 TEST_F(GenerateTest, TextComesWithWhatWasHeldBack) {
@@ -120,6 +122,23 @@ TEST_F(GenerateTest, ErrorInMidStreamLeavesTheTextBeforeIt) {
   EXPECT_EQ(captured_.text(), "One \"two\"");
 }
 
+TEST_F(GenerateTest, AStreamThatBreaksGoesOnAndSaysSo) {
+  server_.generate = [this](grpc::ServerContext*, const v1::GenerateRequest& request,
+                            grpc::ServerWriter<v1::GenerateResponse>* writer) {
+    const size_t begin = request.resume_from();
+    const bool breaks = begin == 0;
+    for (size_t i = begin; i < (breaks ? 1 : server_.events.size()); ++i) {
+      writer->Write(server_.events[i]);
+    }
+    return breaks ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "worker w1 is lost")
+                  : grpc::Status::OK;
+  };
+  GANTRY_ASSERT_OK(Run({.prompt = "x", .retry_for = absl::Minutes(1)}));
+  EXPECT_EQ(captured_.text(), "One \"two\".");
+  EXPECT_EQ(errors_.text(),
+            "generate: UNAVAILABLE: worker w1 is lost; asking again for 1m (--retry_for)\n");
+}
+
 TEST_F(GenerateTest, ClosedOutputCancelsTheCall) {
   signal(SIGPIPE, SIG_IGN);
   server_.generate = [](grpc::ServerContext* context, const v1::GenerateRequest&,
@@ -132,8 +151,9 @@ TEST_F(GenerateTest, ClosedOutputCancelsTheCall) {
   ASSERT_EQ(pipe(ends), 0);
   close(ends[0]);
   Output output(ends[1]);
-  EXPECT_THAT(RunGenerate({.prompt = "x"}, server_.MakeClient(), nullptr, &output),
-              StatusIs(absl::StatusCode::kCancelled, _));
+  EXPECT_THAT(
+      RunGenerate({.prompt = "x"}, server_.MakeClient(), nullptr, &output, errors_.output()),
+      StatusIs(absl::StatusCode::kCancelled, _));
   EXPECT_TRUE(output.closed());
   close(ends[1]);
 }

@@ -102,7 +102,7 @@ TEST_F(ProgramsTest, GenerateWritesTextToStdout) {
 
 TEST_F(ProgramsTest, GenerateFailsWithTheServersWords) {
   server_.end = grpc::Status(grpc::StatusCode::UNAVAILABLE, "worker w1 (model.layers.4) is lost");
-  Program generate = Generate({"--chat", "hi"});
+  Program generate = Generate({"--chat", "hi", "--retry_for", "0s"});
   EXPECT_EQ(generate.Wait(), kExitFailed);
   EXPECT_EQ(generate.err(), "generate: UNAVAILABLE: worker w1 (model.layers.4) is lost\n");
 }

@@ -586,6 +586,91 @@ TEST_F(EngineTest, LongRopeComputesAgainWhenTheLongFactorsTakeOver) {
   ExpectNothingLeft();
 }
 
+// "cde" of a prompt "ab" was generated.
+Request AfterCde(Request request) {
+  request.begun = Begun{.answers = {{.tokens = {'c', 'd', 'e'}}}};
+  return request;
+}
+
+TEST_F(EngineTest, WhatHasBegunIsComputedAgainAndGoesOn) {
+  Begin();
+  Request request = AfterCde(Prompt({'a', 'b'}, 8));
+  request.stop = {"efg"};
+  const auto client = Submit(std::move(request));
+  const FakePipeline::Table& table = pipeline_.tables().begin()->second;
+  EXPECT_THAT(table.tokens, ElementsAre('a', 'b', 'c', 'd', 'e'));
+  EXPECT_EQ(table.params.prompt_tokens(), 2);
+  ReturnAll();
+  // The "e" was held back, and is part of the stop string.
+  EXPECT_EQ(client->text, "");
+  EXPECT_EQ(client->finish.reason(), v1::FINISH_REASON_STOP);
+  EXPECT_EQ(client->finish.completion_tokens(), 5);
+  EXPECT_EQ(engine_->counters().generated_tokens(), 2);
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, AConstraintLearnsWhatHasBegun) {
+  Begin();
+  std::vector<int32_t> accepted;
+  Request request = AfterCde(Prompt({'a', 'b'}, 5));
+  request.constraint = std::make_shared<Counting>(&accepted);
+  Submit(std::move(request));
+  EXPECT_EQ(pipeline_.sent().back().slices(0).allowed_tokens(), "\3");
+  ReturnAll();
+  EXPECT_THAT(accepted, ElementsAre('c', 'd', 'e', 'f'));
+  // What it would not have chosen was not chosen here.
+  request = Prompt({'x'}, 5);
+  request.constraint = std::make_shared<Counting>(&accepted);
+  request.begun = Begun{.answers = {{.tokens = {'y', 'z'}}}};
+  const auto refused = Submit(std::move(request));
+  EXPECT_THAT(refused->status, StatusIs(absl::StatusCode::kInternal, HasSubstr("no z")));
+  ExpectNothingLeft();
+}
+
+TEST_F(EngineTest, WhatHasBegunSharesNoMoreThanItsPrompt) {
+  Begin();
+  std::vector<int32_t> first(6, 'a');
+  Submit(Prompt(first, 12));
+  ReturnAll();
+  Request request = Prompt(first, 12);
+  request.begun = Begun{.answers = {{.tokens = {'b', 'c', 'd', 'e', 'f', 'g', 'h'}}}};
+  const auto client = Submit(std::move(request));
+  EXPECT_EQ(pipeline_.sent().back().slices(0).start(), 13);
+  ReturnAll();
+  EXPECT_EQ(client->finish.shared_prompt_tokens(), 6);
+}
+
+TEST_F(EngineTest, WhatWasLostIsNotChargedAgain) {
+  options_.max_steps_in_flight = 1;
+  for (const bool charged : {false, true}) {
+    SCOPED_TRACE(charged);
+    pipeline_ = FakePipeline();
+    Begin();
+    Request request = Prompt(std::vector<int32_t>(40, 'x'), 9);
+    request.client = "lost";
+    request.begun = Begun{.answers = {{.tokens = {'y'}}}, .charged = charged};
+    Submit(std::move(request));
+    request = Prompt(std::vector<int32_t>(40, 'x'), 9);
+    request.client = "other";
+    Submit(std::move(request));
+    Return();
+    Return();
+    // The third step has the prompt of the client that has had less.
+    EXPECT_EQ(pipeline_.sent()[2].slices(0).start(), charged ? 32 : 0);
+    ExpectNothingLeft();
+  }
+}
+
+TEST_F(EngineTest, LongRopeIsThatOfWhatHasBegun) {
+  config_.rope.type = RopeConfig::Type::kLongRope;
+  config_.rope.original_max_position_embeddings = 4;
+  config_.max_position_embeddings = 64;
+  Begin();
+  Submit(AfterCde(Prompt({'a', 'b'}, 5)));
+  EXPECT_THAT(pipeline_.tables().begin()->second.rope_lengths, ElementsAre(5, 5, 5, 5, 5, 6));
+  ReturnAll();
+}
+
 TEST_F(EngineTest, DynamicRopeKeepsEarlierKeys) {
   config_.rope.type = RopeConfig::Type::kDynamic;
   config_.rope.original_max_position_embeddings = 4;

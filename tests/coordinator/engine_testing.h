@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "coordinator/engine.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -19,7 +20,7 @@
 namespace gantry {
 
 // Stands for all stages, with blocks of four tokens: checks every frame as a stage would, and what
-// the blocks hold, and answers when told to. The token after t is t + 1.
+// the blocks hold, and answers when told to. The token after t is t + 1, unless `sample` is set.
 class FakePipeline : public StepSink {
  public:
   bool Send(const v1::StepHeader& header) override {
@@ -39,8 +40,8 @@ class FakePipeline : public StepSink {
       EXPECT_EQ(slice.start(), table.tokens.size()) << "a gap";
       for (const int32_t token : slice.token_ids()) {
         EXPECT_TRUE(token != kSampledToken || slice.start() > 0) << "nothing was sampled";
-        Write(token != kSampledToken ? token : Next(table.tokens.back()), slice.rope_length(),
-              &table);
+        Write(token != kSampledToken ? token : sample(table.tokens, table.params),
+              slice.rope_length(), &table);
       }
       table.rope_lengths.insert(table.rope_lengths.end(), slice.token_ids_size(),
                                 slice.rope_length());
@@ -51,8 +52,8 @@ class FakePipeline : public StepSink {
     frames_.push_back(header);
     for (v1::SequenceSlice& slice : *frames_.back().mutable_slices()) {
       const Table& table = tables_[slice.sequence()];
-      slice.mutable_token_ids()->Assign(table.tokens.end() - slice.token_ids_size(),
-                                        table.tokens.end());
+      slice.mutable_token_ids()->Assign(table.tokens.begin(), table.tokens.end());
+      *slice.mutable_params() = table.params;
     }
     return true;
   }
@@ -72,7 +73,8 @@ class FakePipeline : public StepSink {
       for (int i = 0; i < slice.logit_rows(); ++i) {
         const int at = slice.token_ids_size() - slice.logit_rows() + i;
         v1::StepLogprob* token = out->add_tokens()->mutable_token();
-        token->set_token_id(Next(slice.token_ids(at)));
+        token->set_token_id(
+            sample({slice.token_ids().data(), static_cast<size_t>(at + 1)}, slice.params()));
         token->set_logprob(score ? -slice.token_ids(at) : -1);
       }
     }
@@ -95,11 +97,14 @@ class FakePipeline : public StepSink {
   int64_t computed() const { return computed_; }
   // What a rope length means for keys; unless set, nothing.
   std::function<int64_t(int64_t)> embedding = [](int64_t) { return 0; };
+  // The token after these.
+  std::function<int32_t(absl::Span<const int32_t>, const v1::SequenceParams&)> sample =
+      [](absl::Span<const int32_t> tokens, const v1::SequenceParams&) {
+        return (tokens.back() + 1) % 256;
+      };
 
  private:
   static constexpr size_t kBlockSize = 4;
-
-  static int32_t Next(int32_t token) { return (token + 1) % 256; }
 
   static uint64_t Digest(uint64_t before, int32_t token, int64_t embedding) {
     return (before ^ (token + 1 + 1000 * embedding)) * 0x9E3779B97F4A7C15;
@@ -157,7 +162,7 @@ class FakePipeline : public StepSink {
 struct Client : RequestSink {
   void OnToken(v1::GeneratedToken token) override {
     EXPECT_FALSE(ended);
-    EXPECT_EQ(token.index(), ids.size());
+    EXPECT_EQ(token.index(), begun + ids.size());
     ids.push_back(token.token_id());
     text += token.text();
   }
@@ -173,6 +178,7 @@ struct Client : RequestSink {
     ended = true;
     status = s;
   }
+  size_t begun = 0;  // tokens that it has already
   std::vector<int32_t> ids;
   std::string text;
   std::vector<v1::ScoredToken> scored;
@@ -222,6 +228,7 @@ class EngineTest : public ::testing::Test {
   std::shared_ptr<Client> Submit(Request request,
                                  absl::Duration timeout = absl::InfiniteDuration()) {
     auto client = std::make_shared<Client>();
+    if (request.begun.has_value()) client->begun = request.begun->answers[0].tokens.size();
     engine_->Submit(++last_id_, std::move(request), client, clock_.Now() + timeout);
     engine_->Pump();
     return client;

@@ -82,6 +82,16 @@ TEST_F(RequestTest, HasAnId) {
   }
 }
 
+TEST_F(RequestTest, ResumingNeedsAnId) {
+  v1::GenerateRequest request = Ids({1});
+  request.set_resume_from(0);
+  ExpectRefused(request, "resume_from: expected the request_id");
+  request.set_request_id("a");
+  GANTRY_EXPECT_OK(Check(request));
+  request.set_resume_from(-1);
+  ExpectRefused(request, "resume_from: expected 0 or more, found -1");
+}
+
 TEST_F(RequestTest, ToolsNeedATemplateThatKnowsThem) {
   v1::GenerateRequest request;
   v1::ChatMessage* const message = request.mutable_chat()->add_messages();

@@ -77,7 +77,7 @@ class FaultsTest(unittest.TestCase):
         with long_model() as model, Cluster(model, 2, [*DUMMY, "--recovery_timeout=0s"]) as cluster:
             before = cluster.tokens(*GREEDY)
             epoch = cluster.status()["epoch"]
-            with cluster.streaming(*LONG) as client:
+            with cluster.streaming(*LONG, "--retry_for=0s") as client:
                 cluster.workers.pop("cpu-1").kill()
                 _, error = client.communicate()
             self.assertEqual(client.returncode, 1)
@@ -89,7 +89,7 @@ class FaultsTest(unittest.TestCase):
             )
             self.assertTrue(idle(status))
             self.assertTrue(status["reason"])
-            self.assertEqual(cluster.generate(*GREEDY).returncode, 1)
+            self.assertEqual(cluster.generate(*GREEDY, "--retry_for=0s").returncode, 1)
             cluster.start_worker("cpu-2")
             cluster.wait_until_ready()
             self.assertEqual(cluster.tokens(*GREEDY), before)

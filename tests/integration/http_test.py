@@ -203,7 +203,7 @@ class HttpTest(unittest.TestCase):
             for flags, code, reason in [
                 (["--http=0.0.0.0:0"], 2, "--insecure_allow_remote"),
                 (["--http=nonsense"], 2, "--http"),
-                (["--http=127.0.0.1:0", "--api_key_file=/nowhere"], 1, "/nowhere"),
+                (["--http=127.0.0.1:0", "--api_key_file=/nowhere"], 2, "--api_key_file: cannot open /nowhere"),
                 (["--api_key_requests_per_minute=5"], 2, "--api_key_file"),
                 (["--served_model_name=m"], 2, "--http"),
                 ([f"--http={cluster.address}"], 1, "choose another --http"),

@@ -1,7 +1,5 @@
 #include "plan/stored_weights.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -14,6 +12,7 @@
 #include "plan/model_tree.h"
 #include "plan/quantization.h"
 #include "tests/status_matchers.h"
+#include "tests/temp_folder.h"
 
 namespace gantry {
 namespace {
@@ -23,12 +22,6 @@ using ::testing::HasSubstr;
 // A folder with a weight file of that header and a hole for the data.
 class StoredWeightsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = ::testing::TempDir() + "/stored_weights_" + std::to_string(::getpid());
-    ASSERT_EQ(::system(("mkdir -p " + folder_).c_str()), 0);
-  }
-  void TearDown() override { ASSERT_EQ(::system(("rm -r " + folder_).c_str()), 0); }
-
   void Write(const std::string& header) {
     const absl::StatusOr<Json> json = ParseJson(header, "header");
     GANTRY_ASSERT_OK(json);
@@ -37,7 +30,7 @@ class StoredWeightsTest : public ::testing::Test {
       if (entry.key() == "__metadata__") continue;
       data = std::max(data, entry.value()["data_offsets"][1].get<uint64_t>());
     }
-    const std::string path = folder_ + "/model.safetensors";
+    const std::string path = folder_.Path("model.safetensors");
     std::ofstream file(path, std::ios::binary);
     const uint64_t size = header.size();
     file.write(reinterpret_cast<const char*>(&size), sizeof(size));
@@ -46,7 +39,7 @@ class StoredWeightsTest : public ::testing::Test {
     ASSERT_EQ(::truncate(path.c_str(), sizeof(size) + size + data), 0);
   }
 
-  std::string folder_;
+  TempFolder folder_;
 };
 
 // The planner's arithmetic against the files that transformers wrote.
@@ -55,7 +48,7 @@ TEST_F(StoredWeightsTest, QuantisedCheckpointsHoldWhatThePlannerComputes) {
     const std::string from = GANTRY_TESTDATA "/prequantized/" + name;
     GANTRY_ASSERT_OK_AND_ASSIGN(const std::string header, ReadFile(from + "/header.json", 1 << 20));
     Write(header);
-    GANTRY_ASSERT_OK_AND_ASSIGN(const StoredWeights stored, ReadStoredWeights(folder_));
+    GANTRY_ASSERT_OK_AND_ASSIGN(const StoredWeights stored, ReadStoredWeights(folder_.path()));
     EXPECT_TRUE(stored.quantized);
 
     GANTRY_ASSERT_OK_AND_ASSIGN(const Json config, ReadJsonFile(from + "/config.json"));
@@ -82,7 +75,7 @@ TEST_F(StoredWeightsTest, QuantisedCheckpointsHoldWhatThePlannerComputes) {
 TEST_F(StoredWeightsTest, PrefixesEndAtDots) {
   Write(R"({"a.1.w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
         R"("a.10.w":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}})");
-  GANTRY_ASSERT_OK_AND_ASSIGN(const StoredWeights stored, ReadStoredWeights(folder_));
+  GANTRY_ASSERT_OK_AND_ASSIGN(const StoredWeights stored, ReadStoredWeights(folder_.path()));
   EXPECT_FALSE(stored.quantized);
   EXPECT_EQ(stored.Bytes("a.1", 1), 8);
   EXPECT_EQ(stored.Bytes("a.10", 1), 3);
@@ -92,10 +85,10 @@ TEST_F(StoredWeightsTest, PrefixesEndAtDots) {
 }
 
 TEST_F(StoredWeightsTest, ErrorsNameTheFile) {
-  EXPECT_THAT(ReadStoredWeights(folder_),
-              StatusIs(absl::StatusCode::kNotFound, HasSubstr(folder_)));
-  std::ofstream(folder_ + "/model.safetensors") << "short";
-  EXPECT_THAT(ReadStoredWeights(folder_).status().message(), HasSubstr("model.safetensors"));
+  EXPECT_THAT(ReadStoredWeights(folder_.path()),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(folder_.path())));
+  std::ofstream(folder_.Path("model.safetensors")) << "short";
+  EXPECT_THAT(ReadStoredWeights(folder_.path()).status().message(), HasSubstr("model.safetensors"));
 }
 
 }  // namespace

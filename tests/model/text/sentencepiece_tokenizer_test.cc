@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <random>
 
 #include "base/file.h"
@@ -14,6 +13,7 @@
 #include "model/text/protobuf_wire.h"
 #include "tests/model/text/fixtures.h"
 #include "tests/status_matchers.h"
+#include "tests/temp_folder.h"
 
 namespace gantry {
 namespace {
@@ -78,18 +78,17 @@ TEST(SentencePieceTokenizerTest, AgreesWithTheSameModelsTokenizerJson) {
 }
 
 TEST(SentencePieceTokenizerTest, FolderWithoutTokenizerJson) {
-  const std::string folder = ::testing::TempDir() + "/sentencepiece_folder";
-  std::filesystem::create_directories(folder);
-  std::ofstream(folder + "/tokenizer.model", std::ios::binary) << DemoModel();
-  std::ofstream(folder + "/tokenizer_config.json")
-      << R"({"add_bos_token": false, "add_eos_token": true, "legacy": true})";
-  GANTRY_ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Load(folder));
+  TempFolder folder;
+  const std::string model = folder.Write("tokenizer.model", DemoModel());
+  folder.Write("tokenizer_config.json",
+               R"({"add_bos_token": false, "add_eos_token": true, "legacy": true})");
+  GANTRY_ASSERT_OK_AND_ASSIGN(const auto tokenizer, Tokenizer::Load(folder.path()));
   EXPECT_EQ(Encode(*tokenizer, MarkedText("</s>"), true), std::vector<int32_t>({2, 2}));
   EXPECT_EQ(tokenizer->TokenId("<s>"), 1);
   EXPECT_TRUE(tokenizer->IsSpecial(1));
   EXPECT_FALSE(tokenizer->IsSpecial(300));
-  std::filesystem::remove_all(folder);
-  EXPECT_THAT(Tokenizer::Load(folder),
+  std::filesystem::remove(model);
+  EXPECT_THAT(Tokenizer::Load(folder.path()),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("tokenizer.model")));
 }
 

@@ -1,10 +1,9 @@
 #include "model/text/chat_template.h"
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "tests/status_matchers.h"
+#include "tests/temp_folder.h"
 
 namespace gantry {
 namespace {
@@ -34,17 +33,6 @@ std::string Bracketed(const MarkedText& marked) {
     at = span.end;
   }
   return out + marked.text.substr(at);
-}
-
-void WriteFile(const std::string& path, const std::string& text) {
-  std::ofstream(path, std::ios::binary) << text;
-}
-
-std::string EmptyFolder(const std::string& name) {
-  const std::string folder = ::testing::TempDir() + "/chat_template_" + name;
-  std::filesystem::remove_all(folder);
-  std::filesystem::create_directories(folder);
-  return folder;
 }
 
 TEST(ChatTemplate, DemoModelAsTransformersRendersIt) {
@@ -202,41 +190,40 @@ TEST(ChatTemplate, MessagesMustBeUtf8) {
 }
 
 TEST(ChatTemplate, ListOfNamedTemplates) {
-  const std::string folder = EmptyFolder("list");
-  WriteFile(folder + "/tokenizer_config.json",
-            R"({"chat_template": [{"name": "tool_use", "template": "tools"},
+  TempFolder folder;
+  folder.Write("tokenizer_config.json",
+               R"({"chat_template": [{"name": "tool_use", "template": "tools"},
                                   {"name": "default", "template": "plain {{ bos_token }}"}]})");
-  WriteFile(folder + "/special_tokens_map.json", R"({"bos_token": {"content": "<b>"}})");
-  GANTRY_ASSERT_OK_AND_ASSIGN(const auto chat, ChatTemplate::Load(folder));
+  folder.Write("special_tokens_map.json", R"({"bos_token": {"content": "<b>"}})");
+  GANTRY_ASSERT_OK_AND_ASSIGN(const auto chat, ChatTemplate::Load(folder.path()));
   GANTRY_ASSERT_OK_AND_ASSIGN(const MarkedText text, chat->Render({}, {}));
   EXPECT_EQ(text.text, "plain <b>");
 }
 
 TEST(ChatTemplate, AFileOfItsOwnComesFirst) {
-  const std::string folder = EmptyFolder("file");
-  WriteFile(folder + "/tokenizer_config.json",
-            R"({"chat_template": "config", "eos_token": "<e>"})");
-  WriteFile(folder + "/chat_template.jinja", "file {{ eos_token }}\n");
-  GANTRY_ASSERT_OK_AND_ASSIGN(const auto chat, ChatTemplate::Load(folder));
+  TempFolder folder;
+  folder.Write("tokenizer_config.json", R"({"chat_template": "config", "eos_token": "<e>"})");
+  folder.Write("chat_template.jinja", "file {{ eos_token }}\n");
+  GANTRY_ASSERT_OK_AND_ASSIGN(const auto chat, ChatTemplate::Load(folder.path()));
   GANTRY_ASSERT_OK_AND_ASSIGN(const MarkedText text, chat->Render({}, {}));
   EXPECT_EQ(text.text, "file <e>");
 }
 
 TEST(ChatTemplate, AbsentAndMalformed) {
-  const std::string folder = EmptyFolder("bad");
-  EXPECT_THAT(ChatTemplate::Load(folder), StatusIs(absl::StatusCode::kNotFound, HasSubstr(folder)));
-  WriteFile(folder + "/tokenizer_config.json",
-            R"({"chat_template": [{"name": "rag", "template": ""}]})");
-  EXPECT_THAT(ChatTemplate::Load(folder),
+  TempFolder folder;
+  EXPECT_THAT(ChatTemplate::Load(folder.path()),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(folder.path())));
+  folder.Write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": ""}]})");
+  EXPECT_THAT(ChatTemplate::Load(folder.path()),
               StatusIs(absl::StatusCode::kNotFound, HasSubstr("default")));
-  WriteFile(folder + "/tokenizer_config.json", R"({"chat_template": 7})");
-  EXPECT_THAT(ChatTemplate::Load(folder),
+  folder.Write("tokenizer_config.json", R"({"chat_template": 7})");
+  EXPECT_THAT(ChatTemplate::Load(folder.path()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("chat_template")));
-  WriteFile(folder + "/tokenizer_config.json", R"({"chat_template": "x", "bos_token": 7})");
-  EXPECT_THAT(ChatTemplate::Load(folder),
+  folder.Write("tokenizer_config.json", R"({"chat_template": "x", "bos_token": 7})");
+  EXPECT_THAT(ChatTemplate::Load(folder.path()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("bos_token")));
-  WriteFile(folder + "/tokenizer_config.json", R"({"chat_template": "{% if"})");
-  EXPECT_THAT(ChatTemplate::Load(folder),
+  folder.Write("tokenizer_config.json", R"({"chat_template": "{% if"})");
+  EXPECT_THAT(ChatTemplate::Load(folder.path()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("tokenizer_config.json")));
 }
 
