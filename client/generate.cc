@@ -1,7 +1,6 @@
 #include "client/generate.h"
 
 #include <memory>
-#include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -21,11 +20,6 @@ absl::Status WriteJson(const Json& json, Output* output) {
   return output->Write(DumpJson(json) + "\n");
 }
 
-std::string RandomId() {
-  std::random_device random;
-  return absl::StrCat("generate-", absl::Hex(uint64_t{random()} << 32 | random()));
-}
-
 absl::Status PrintTrace(const std::string& id, const GenerateOptions& options, const Client& client,
                         const CallOptions& call, Output* output) {
   v1::GetTracesRequest request;
@@ -43,7 +37,7 @@ absl::Status PrintTrace(const std::string& id, const GenerateOptions& options, c
 absl::Status RunText(const GenerateOptions& options, const Client& client, const CallOptions& call,
                      Output* output) {
   v1::GenerateRequest request = MakeGenerateRequest(options);
-  if (options.trace && request.request_id().empty()) request.set_request_id(RandomId());
+  if (options.trace && request.request_id().empty()) request.set_request_id(RandomRequestId());
   EventFormat format = request.logprobs() ? EventFormat::kLogprobs : EventFormat::kText;
   if (options.json) {
     format = request.logprobs() ? EventFormat::kJson : EventFormat::kJsonWithoutLogprobs;

@@ -56,7 +56,7 @@ class TraceTest(unittest.TestCase):
             self.assertAlmostEqual(end, trace["queue_s"] + sum(phase["seconds"] for phase in phases), delta=1e-2)
 
             text = cluster.generate(*SAMPLED, "--trace").stdout
-            for word in ("request   generate-", "queue", "prefill", "decode", "PREFILL WAITS", "SENT AT"):
+            for word in ("request   client-", "queue", "prefill", "decode", "PREFILL WAITS", "SENT AT"):
                 self.assertIn(word, text)
             # What the first has left in the cache.
             self.assertIn("(96 shared)", text)
