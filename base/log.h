@@ -1,6 +1,10 @@
 #ifndef GANTRY_BASE_LOG_H_
 #define GANTRY_BASE_LOG_H_
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include "absl/strings/string_view.h"
 
 namespace gantry {
@@ -14,6 +18,30 @@ struct LogOptions {
 };
 // False when level or format is none of the above.
 bool InitLog(const LogOptions& options);
+
+// What a line says besides its message: as text name=value, in JSON a member of its own.
+class LogField {
+ public:
+  LogField(absl::string_view name, absl::string_view text);
+  LogField(absl::string_view name, int64_t number);
+  LogField(absl::string_view name, double number);
+
+  const std::string& name() const { return name_; }
+  // A JSON value.
+  const std::string& json() const { return json_; }
+  // The same, but for a text that can do without quotation marks.
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string name_;
+  std::string json_;
+  std::string text_;
+};
+using LogFields = std::vector<LogField>;
+
+// The names of fields are none of "time", "level", "program" and "message".
+void LogInfo(absl::string_view message, const LogFields& fields);
+void LogWarning(absl::string_view message, const LogFields& fields);
 
 void LogDebug(absl::string_view message);
 void LogInfo(absl::string_view message);

@@ -39,14 +39,6 @@ bool Wait(absl::Duration time, const Cancellation* cancellation) {
   return true;
 }
 
-// No two requests have the same.
-std::string RandomId() {
-  std::random_device random;
-  std::string id = "client-";
-  for (int i = 0; i < 4; ++i) absl::StrAppend(&id, absl::Hex(random(), absl::kZeroPad8));
-  return id;
-}
-
 template <typename Request, typename Response>
 absl::StatusOr<Response> UnaryCall(v1::Inference::StubInterface* stub,
                                    grpc::Status (v1::Inference::StubInterface::*method)(
@@ -61,6 +53,13 @@ absl::StatusOr<Response> UnaryCall(v1::Inference::StubInterface* stub,
 }
 
 }  // namespace
+
+std::string RandomRequestId() {
+  std::random_device random;
+  std::string id = "client-";
+  for (int i = 0; i < 4; ++i) absl::StrAppend(&id, absl::Hex(random(), absl::kZeroPad8));
+  return id;
+}
 
 absl::StatusOr<Client> Client::Make(const std::string& target, const Credentials& credentials) {
   GANTRY_RETURN_IF_ERROR(credentials.CheckAddress(target));
@@ -119,7 +118,7 @@ absl::Status Client::Generate(
     absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const {
   v1::GenerateRequest asked = request;
   if (options.retry_for > absl::ZeroDuration() && asked.request_id().empty()) {
-    asked.set_request_id(RandomId());
+    asked.set_request_id(RandomRequestId());
   }
   CallOptions call = options;
   const absl::Time deadline = absl::Now() + options.timeout;
@@ -189,6 +188,11 @@ absl::StatusOr<v1::DetokenizeResponse> Client::Detokenize(const v1::DetokenizeRe
 absl::StatusOr<v1::GetStatusResponse> Client::GetStatus(const CallOptions& options) const {
   return UnaryCall(stub_.get(), &v1::Inference::StubInterface::GetStatus, v1::GetStatusRequest(),
                    options);
+}
+
+absl::StatusOr<v1::GetTracesResponse> Client::GetTraces(const v1::GetTracesRequest& request,
+                                                        const CallOptions& options) const {
+  return UnaryCall(stub_.get(), &v1::Inference::StubInterface::GetTraces, request, options);
 }
 
 }  // namespace gantry

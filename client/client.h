@@ -28,6 +28,9 @@ struct CallOptions {
   std::function<void(const absl::Status&)> on_break = nullptr;
 };
 
+// A request_id; no two requests have the same.
+std::string RandomRequestId();
+
 // A coordinator, seen from outside: the service gantry.v1.Inference. Errors are the server's own
 // (see proto/inference.proto), UNAVAILABLE when it cannot be reached, CANCELLED and
 // DEADLINE_EXCEEDED as the options say. Thread-safe: calls may run at the same time.
@@ -58,6 +61,8 @@ class Client {
   absl::StatusOr<v1::DetokenizeResponse> Detokenize(const v1::DetokenizeRequest& request,
                                                     const CallOptions& options = {}) const;
   absl::StatusOr<v1::GetStatusResponse> GetStatus(const CallOptions& options = {}) const;
+  absl::StatusOr<v1::GetTracesResponse> GetTraces(const v1::GetTracesRequest& request,
+                                                  const CallOptions& options = {}) const;
 
  private:
   // One stream of Generate.

@@ -10,6 +10,7 @@
 #include "client/event_printer.h"
 #include "client/generate_call.h"
 #include "client/status_text.h"
+#include "client/trace_text.h"
 #include "proto/message_json.h"
 
 namespace gantry {
@@ -19,9 +20,24 @@ absl::Status WriteJson(const Json& json, Output* output) {
   return output->Write(DumpJson(json) + "\n");
 }
 
+absl::Status PrintTrace(const std::string& id, const GenerateOptions& options, const Client& client,
+                        const CallOptions& call, Output* output) {
+  v1::GetTracesRequest request;
+  request.set_request_id(id);
+  GANTRY_ASSIGN_OR_RETURN(const v1::GetTracesResponse found, client.GetTraces(request, call));
+  if (found.traces().empty()) return absl::InternalError("the server has no trace of the answer");
+  const v1::RequestTrace& trace = found.traces(0);
+  if (options.json) {
+    return WriteJson(Json{{"trace", TraceJson(trace, /*steps=*/true)}}, output);
+  }
+  // The answer's last line has ended where a person reads.
+  return output->Write(absl::StrCat(output->terminal() ? "\n" : "\n\n", TraceText(trace)));
+}
+
 absl::Status RunText(const GenerateOptions& options, const Client& client, const CallOptions& call,
                      Output* output) {
-  const v1::GenerateRequest request = MakeGenerateRequest(options);
+  v1::GenerateRequest request = MakeGenerateRequest(options);
+  if (options.trace && request.request_id().empty()) request.set_request_id(RandomRequestId());
   EventFormat format = request.logprobs() ? EventFormat::kLogprobs : EventFormat::kText;
   if (options.json) {
     format = request.logprobs() ? EventFormat::kJson : EventFormat::kJsonWithoutLogprobs;
@@ -32,7 +48,9 @@ absl::Status RunText(const GenerateOptions& options, const Client& client, const
       [&printer](const v1::GenerateResponse& event) { return printer->Print(event); });
   const absl::Status finished = output->closed() ? absl::OkStatus() : output->FinishLine();
   GANTRY_RETURN_IF_ERROR(status);
-  return finished;
+  GANTRY_RETURN_IF_ERROR(finished);
+  return options.trace ? PrintTrace(request.request_id(), options, client, call, output)
+                       : absl::OkStatus();
 }
 
 absl::Status RunScore(const GenerateOptions& options, const Client& client, const CallOptions& call,

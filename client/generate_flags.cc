@@ -89,6 +89,9 @@ ABSL_FLAG(
 ABSL_FLAG(int32_t, priority, 0,
           "Among this client's requests those of higher priority come first, -10 to 10.");
 
+ABSL_FLAG(bool, trace, false,
+          "After the answer, print where its time went: waiting for its turn, prefill and decode, "
+          "and in each stage waiting and computing; with --json as a line {\"trace\"}.");
 ABSL_FLAG(bool, json, false, "Print JSON instead of text; one line a token when generating.");
 ABSL_FLAG(absl::Duration, timeout, absl::ZeroDuration(),
           "Give up when the answer is not complete after this time, e.g. 30s; 0s never does.");
@@ -177,6 +180,7 @@ Usage: generate [--server HOST:PORT] INPUT [flags]
   generate --token_ids 5,9,11 --score --top_logprobs 5
   generate --tokenize --prompt "Hello" --json
   generate --detokenize --token_ids 5,9,11
+  generate --prompt "Once upon a time" --max_new_tokens 64 --trace
   generate --status [--json]
   generate --server gpu1:7070 --tls_cert client.crt --tls_key client.key --tls_ca ca.crt --status
 
@@ -184,7 +188,8 @@ Output of --json: a line {"index","token_id","text","logprob"} a token, then
 {"finish_reason","text","prompt_tokens","completion_tokens","time_to_first_token_s","tokens_per_s",
 "queue_s","prefill_s","decode_s"}. finish_reason is "stop" (an end token or --stop) or "length";
 "text" is the end of the answer, held back in case --stop would follow. With --n both have
-"sequence_index" too. Results go to stdout, errors to stderr.
+"sequence_index" too. --trace adds a line {"trace"}: an object with the fields of RequestTrace in
+proto/inference.proto. Results go to stdout, errors to stderr.
 
 When the connection breaks or a worker is lost, the answer goes on where it stopped as soon as the
 server can; --retry_for says how long that may take.
@@ -218,6 +223,7 @@ absl::StatusOr<GenerateOptions> GenerateOptionsFromFlags(std::istream& input) {
   options.top_logprobs = absl::GetFlag(FLAGS_top_logprobs);
   options.n = absl::GetFlag(FLAGS_n);
   options.priority = absl::GetFlag(FLAGS_priority);
+  options.trace = absl::GetFlag(FLAGS_trace);
   options.json = absl::GetFlag(FLAGS_json);
   const absl::Duration timeout = absl::GetFlag(FLAGS_timeout);
   if (timeout < absl::ZeroDuration()) {

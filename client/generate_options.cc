@@ -154,6 +154,10 @@ absl::Status CheckOptions(const GenerateOptions& options) {
     return absl::InvalidArgumentError(
         "--n is a matter of generating only, and not of --interactive");
   }
+  if (options.trace && options.action != Action::kGenerate) {
+    return absl::InvalidArgumentError(
+        "--trace is a matter of generating only, and not of --interactive");
+  }
   if (options.n < 1 || options.n > kMaxAnswers) {
     return absl::InvalidArgumentError(
         absl::StrCat("--n: expected 1 to ", kMaxAnswers, ", found ", options.n));

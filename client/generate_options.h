@@ -43,6 +43,7 @@ struct GenerateOptions {
   int32_t priority = 0;
   int32_t n = 1;  // answers, 1 to 128
 
+  bool trace = false;  // print where the request's time went, too
   bool json = false;
   absl::Duration timeout = absl::InfiniteDuration();
   absl::Duration retry_for = absl::ZeroDuration();  // see CallOptions

@@ -51,7 +51,11 @@ void Engine::BeginEpoch(const Epoch& epoch) {
                                                     "; what has taken its place computes in "
                                                     "other schemes and would go on otherwise")));
   }
-  counters_.set_requests_recovered(counters_.requests_recovered() + requests_.size());
+  for (auto& [id, group] : requests_) {
+    group.counters->set_requests_recovered(group.counters->requests_recovered() + 1);
+    ++group.record.recoveries;
+    group.observer->OnChange(group.record);
+  }
   epoch_ = epoch;
   last_numerics_ = epoch.numerics;
   refusal_ = absl::OkStatus();
@@ -115,14 +119,15 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
   if (refused.ok() && waiting_.size() >= options_.max_queue && !MakeRoomInQueue(request.client)) {
     refused = QueueIsFull();
   }
+  RequestGroup made = MakeGroup(id, request, std::move(sink));
   if (!refused.ok()) {
-    counters_.set_requests_rejected(counters_.requests_rejected() + 1);
-    sink->OnError(refused);
+    made.counters->set_requests_rejected(made.counters->requests_rejected() + 1);
+    made.observer->OnRefuse(made.record, refused);
+    made.sink->OnError(refused);
     return;
   }
-  RequestGroup& group = requests_[id];
-  group.id = id;
-  group.sink = std::move(sink);
+  RequestGroup& group = requests_.emplace(id, std::move(made)).first->second;
+  group.observer->OnChange(group.record);
   group.sink->OnAccepted(epoch_->numerics);
   absl::Status went_on;
   for (int i = 0; i < request.n; ++i) {
@@ -131,7 +136,7 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     answer.params.set_seed(request.params.seed() + i);
     auto sequence =
         std::make_unique<Sequence>(&group, i, std::move(answer), deadline, config_, tokenizer_);
-    sequence->arrived = clock_->Now();
+    sequence->arrived = group.record.arrived;
     sequence->arrived_step = counters_.steps();
     sequence->client = clients_.Enter(request.client);
     if (begun.has_value()) {
@@ -150,6 +155,21 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     finish.set_reason(v1::FINISH_REASON_LENGTH);
     Finish(waiting_.back(), std::move(finish));
   }
+}
+
+RequestGroup Engine::MakeGroup(uint64_t id, const Request& request,
+                               std::shared_ptr<RequestSink> sink) {
+  RequestGroup group;
+  group.sink = std::move(sink);
+  group.observer = request.probe ? &nobody_ : observer_;
+  group.counters = request.probe ? &probe_counters_ : &counters_;
+  group.record.number = id;
+  group.record.id = request.id;
+  group.record.client = request.client;
+  group.record.n = request.n;
+  group.record.prompt_tokens = request.prompt.size();
+  group.record.arrived = clock_->Now();
+  return group;
 }
 
 absl::Status Engine::QueueIsFull() const {
@@ -187,14 +207,16 @@ void Engine::Cancel(uint64_t id, const absl::Status& why) {
 }
 
 void Engine::Fail(RequestGroup* group, const absl::Status& why) {
+  v1::Counters* const counters = group->counters;
   if (absl::IsCancelled(why) || absl::IsDeadlineExceeded(why)) {
-    counters_.set_requests_cancelled(counters_.requests_cancelled() + 1);
+    counters->set_requests_cancelled(counters->requests_cancelled() + 1);
   } else if (absl::IsResourceExhausted(why)) {  // it gave its place in the queue to another
-    counters_.set_requests_rejected(counters_.requests_rejected() + 1);
+    counters->set_requests_rejected(counters->requests_rejected() + 1);
   } else {
-    counters_.set_requests_failed(counters_.requests_failed() + 1);
+    counters->set_requests_failed(counters->requests_failed() + 1);
   }
-  if (!absl::IsResourceExhausted(why)) observer_->OnFail(why);
+  group->record.ended = clock_->Now();
+  group->observer->OnEnd(group->record, why);
   const std::shared_ptr<RequestSink> sink = group->sink;
   for (size_t left = group->sequences.size(); left > 0; --left) {
     Remove(group->sequences.back().get());
@@ -209,7 +231,7 @@ void Engine::Remove(Sequence* sequence) {
   clients_.Leave(sequence->client);
   RequestGroup* const group = sequence->group;
   std::erase_if(group->sequences, [sequence](const auto& one) { return one.get() == sequence; });
-  if (group->sequences.empty()) requests_.erase(group->id);
+  if (group->sequences.empty()) requests_.erase(group->record.number);
 }
 
 void Engine::Release(Sequence* sequence) {
@@ -265,8 +287,12 @@ std::optional<absl::Duration> Engine::OldestStepSent() const {
 
 v1::Counters Engine::counters() const {
   v1::Counters counters = counters_;
-  counters.set_requests_running(running_.size());
-  counters.set_requests_waiting(waiting_.size());
+  const auto requests = [](const auto& sequences) {
+    return std::count_if(sequences.begin(), sequences.end(),
+                         [](const Sequence* one) { return !one->request.probe; });
+  };
+  counters.set_requests_running(requests(running_));
+  counters.set_requests_waiting(requests(waiting_));
   counters.set_steps_in_flight(in_flight_.size());
   if (blocks_.has_value()) counters.set_kv_blocks_used(blocks_->total() - blocks_->free());
   return counters;

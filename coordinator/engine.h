@@ -111,11 +111,14 @@ class Engine {
   struct Step {
     uint64_t number = 0;
     absl::Duration sent;
+    std::vector<DoneStep::Part> parts;
     int64_t decodes = 0;          // sequences that it continues
     int64_t prompt_tokens = 0;    // all other tokens
     bool others_prompts = false;  // steps in flight with it had more of them
   };
 
+  // Without its sequences.
+  RequestGroup MakeGroup(uint64_t id, const Request& request, std::shared_ptr<RequestSink> sink);
   void FailAll(const absl::Status& why);
   void LeaveEpoch();
   absl::Status QueueIsFull() const;
@@ -132,6 +135,7 @@ class Engine {
   // Whether something was done: there may be more to do.
   bool SendStep();
   void Start(Sequence* sequence);
+  void Preempt(Sequence* sequence);
   void FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice);
   void Charge(const PlannedSlice& planned, Sequence* sequence);
   void Send(v1::StepHeader* header, Step step);
@@ -144,7 +148,10 @@ class Engine {
   // How long the stages had a step that has ended now.
   absl::Duration TimeOf(const Step& step) const;
   void Measure(const Step& step);
+  // Ends the oldest step, whose result this is unless that was lost.
+  void EndStep(const v1::StepHeader& result);
   void ReadResult(const v1::SliceResult& result);
+  void NoteToken(Sequence* sequence);
   void Score(const v1::SliceResult& result, Sequence* sequence);
   void Finish(Sequence* sequence, v1::Finish finish);
   // The stages could not compute it.
@@ -180,6 +187,7 @@ class Engine {
   std::vector<uint64_t> released_;  // that the stages have not been told of
 
   v1::Counters counters_;
+  v1::Counters probe_counters_;  // that nobody reads
   absl::Duration last_finish_ = absl::InfiniteDuration();
   absl::Duration finish_interval_ = absl::Seconds(1);  // smoothed
 };

@@ -20,11 +20,7 @@ void Engine::OnResult(const v1::StepHeader& result) {
     return;
   }
   // Steps run in order: those before this one have ended too.
-  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) {
-    if (in_flight_.front().number == result.step()) Measure(in_flight_.front());
-    observer_->OnStepDone(TimeOf(in_flight_.front()));
-    in_flight_.pop_front();
-  }
+  while (!in_flight_.empty() && in_flight_.front().number <= result.step()) EndStep(result);
   last_result_ = clock_->Now();
   for (const v1::SequenceSlice& slice : result.slices()) {
     if (slice.error().empty()) continue;
@@ -40,6 +36,22 @@ absl::Duration Engine::TimeOf(const Step& step) const {
   // One stage begins with a step that was sent ahead when it has done the one before.
   const absl::Duration begun = epoch_->stages == 1 ? std::max(step.sent, last_result_) : step.sent;
   return clock_->Now() - begun;
+}
+
+void Engine::EndStep(const v1::StepHeader& result) {
+  Step& step = in_flight_.front();
+  DoneStep done;
+  done.sent = step.sent;
+  done.done = clock_->Now();
+  done.busy = TimeOf(step);
+  done.tokens = step.decodes + step.prompt_tokens;
+  done.parts = std::move(step.parts);
+  if (step.number == result.step()) {
+    Measure(step);
+    done.stages = ReadStageCosts(result, epoch_->stages, done.done - done.sent);
+  }
+  observer_->OnStepDone(done);
+  in_flight_.pop_front();
 }
 
 void Engine::Measure(const Step& step) {
@@ -64,15 +76,7 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   if (sequence->scheduled < sequence->tokens.size() || id < 0 || id >= config_->vocab_size) {
     return FailComputation(sequence, absl::InternalError("the last stage gave a malformed result"));
   }
-  const absl::Duration now = clock_->Now();
-  if (sequence->first_token == absl::InfiniteDuration()) {
-    sequence->first_token = now;
-    observer_->OnFirstToken(now - sequence->arrived);
-  } else {
-    observer_->OnNextToken(now - sequence->last_token);
-  }
-  sequence->last_token = now;
-  counters_.set_generated_tokens(counters_.generated_tokens() + 1);
+  NoteToken(sequence);
   sequence->tokens.push_back(id);
   AddToPrefix(sequence);
   sequence->group->suspensions = 0;
@@ -90,6 +94,24 @@ void Engine::ReadResult(const v1::SliceResult& result) {
   }
 }
 
+void Engine::NoteToken(Sequence* sequence) {
+  const absl::Duration now = clock_->Now();
+  RequestGroup* const group = sequence->group;
+  RequestRecord& record = group->record;
+  record.first_token = std::min(record.first_token, now);
+  record.last_token = now;
+  ++record.completion_tokens;
+  std::optional<absl::Duration> since_last;
+  if (sequence->first_token == absl::InfiniteDuration()) {
+    sequence->first_token = now;
+  } else {
+    since_last = now - sequence->last_token;
+  }
+  sequence->last_token = now;
+  group->counters->set_generated_tokens(group->counters->generated_tokens() + 1);
+  group->observer->OnToken(record, since_last);
+}
+
 void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
   const auto send = [sequence](v1::ScoredToken scored) {
     scored.set_token_id(sequence->tokens[sequence->scored++]);
@@ -97,8 +119,10 @@ void Engine::Score(const v1::SliceResult& result, Sequence* sequence) {
     sequence->group->sink->OnScored(std::move(scored));
   };
   sequence->last_token = clock_->Now();
+  sequence->group->record.last_token = sequence->last_token;
   if (sequence->scored == 0) {
     sequence->first_token = sequence->last_token;
+    sequence->group->record.first_token = sequence->last_token;
     send(v1::ScoredToken());  // nothing precedes the first
   }
   for (const v1::StepToken& row : result.tokens()) {
@@ -145,11 +169,15 @@ void Engine::Finish(Sequence* sequence, v1::Finish finish) {
     finish_interval_ += kFinishSmoothing * (now - last_finish_ - finish_interval_);
   }
   last_finish_ = now;
-  if (sequence->group->sequences.size() == 1) {
-    counters_.set_requests_finished(counters_.requests_finished() + 1);
+  RequestGroup* const group = sequence->group;
+  RequestRecord& record = group->record;
+  if (record.reason != v1::FINISH_REASON_LENGTH) record.reason = finish.reason();
+  if (group->sequences.size() == 1) {
+    group->counters->set_requests_finished(group->counters->requests_finished() + 1);
+    record.ended = now;
+    group->observer->OnEnd(record, absl::OkStatus());
   }
-  observer_->OnFinish(finish);
-  const std::shared_ptr<RequestSink> sink = sequence->group->sink;
+  const std::shared_ptr<RequestSink> sink = group->sink;
   Remove(sequence);
   sink->OnFinish(std::move(finish));
 }

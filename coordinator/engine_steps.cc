@@ -1,6 +1,7 @@
 // The part of the engine that makes steps.
 
 #include <algorithm>
+#include <utility>
 
 #include "coordinator/engine.h"
 #include "proto/step_frame.h"
@@ -11,7 +12,7 @@ bool Engine::SendStep() {
   std::vector<Sequence*> planned;
   const StepPlan plan = PlanStep(Snapshot(&planned));
   const size_t running = running_.size();
-  for (int i : plan.preempted) Restart(planned[i]);
+  for (int i : plan.preempted) Preempt(planned[i]);
   // All before any takes new blocks, which may be those that another is about to share.
   for (int i : plan.admitted) Start(planned[running + i]);
   if (plan.slices.empty()) return !plan.preempted.empty();
@@ -19,9 +20,10 @@ bool Engine::SendStep() {
   Step step;
   for (const PlannedSlice& slice : plan.slices) {
     (slice.continues ? step.decodes : step.prompt_tokens) += slice.count;
+    step.parts.push_back({planned[slice.sequence]->group->record.number, slice.count});
     FillSlice(slice, planned[slice.sequence], header.add_slices());
   }
-  Send(&header, step);
+  Send(&header, std::move(step));
   return true;
 }
 
@@ -87,10 +89,27 @@ void Engine::Start(Sequence* sequence) {
   }
   if (sequence->started != absl::InfiniteDuration()) return;
   sequence->started = clock_->Now();
-  const int64_t prompt = sequence->request.prompt.size();
-  sequence->shared_tokens = std::min(sequence->scheduled, prompt);
-  counters_.set_prompt_tokens(counters_.prompt_tokens() + prompt);
-  counters_.set_prompt_tokens_shared(counters_.prompt_tokens_shared() + sequence->shared_tokens);
+  const int64_t prompt_tokens = sequence->request.prompt.size();
+  sequence->shared_tokens = std::min(sequence->scheduled, prompt_tokens);
+  v1::Counters* const counters = sequence->group->counters;
+  counters->set_prompt_tokens(counters->prompt_tokens() + prompt_tokens);
+  counters->set_prompt_tokens_shared(counters->prompt_tokens_shared() + sequence->shared_tokens);
+  if (prefixes_.has_value() && !sequence->request.params.score()) {
+    counters->set_prefix_cache_queries(counters->prefix_cache_queries() + prompt_tokens);
+  }
+  RequestRecord& record = sequence->group->record;
+  if (record.started != absl::InfiniteDuration()) return;
+  record.started = sequence->started;
+  record.shared_tokens = sequence->shared_tokens;
+  sequence->group->observer->OnChange(record);
+}
+
+void Engine::Preempt(Sequence* sequence) {
+  Restart(sequence);
+  RequestGroup* const group = sequence->group;
+  group->counters->set_preemptions(group->counters->preemptions() + 1);
+  ++group->record.preemptions;
+  group->observer->OnChange(group->record);
 }
 
 void Engine::FillSlice(const PlannedSlice& planned, Sequence* sequence, v1::SequenceSlice* slice) {
@@ -133,6 +152,8 @@ void Engine::Charge(const PlannedSlice& planned, Sequence* sequence) {
   // What is computed again, having been preempted, is not the client's doing.
   const int64_t begin = std::max(planned.start, sequence->charged);
   for (int64_t i = begin; i < end; ++i) sequence->client->served += ServiceOf(1, i >= prompt);
+  v1::Counters* const counters = sequence->group->counters;
+  counters->set_replayed_tokens(counters->replayed_tokens() + std::min(begin, end) - planned.start);
   sequence->charged = std::max(sequence->charged, end);
 }
 
@@ -149,11 +170,9 @@ void Engine::Send(v1::StepHeader* header, Step step) {
     step.others_prompts |= before.prompt_tokens > step.prompt_tokens;
     before.others_prompts |= step.prompt_tokens > before.prompt_tokens;
   }
-  in_flight_.push_back(step);
+  observer_->OnStepSent(step.decodes + step.prompt_tokens);
+  in_flight_.push_back(std::move(step));
   counters_.set_steps(counters_.steps() + 1);
-  int64_t tokens = 0;
-  for (const v1::SequenceSlice& slice : header->slices()) tokens += slice.token_ids_size();
-  observer_->OnStepSent(tokens);
   // A broken link ends the epoch from outside, and with it every sequence.
   epoch_->sink->Send(*header);
 }

@@ -34,12 +34,13 @@ grpc::ServerUnaryReactor* Reply(grpc::CallbackServerContext* context, const absl
 }  // namespace
 
 InferenceService::InferenceService(const ServedModel* model, EngineLoop* engine,
-                                   KeptRequests* requests, Cluster* cluster,
+                                   KeptRequests* requests, Cluster* cluster, const TraceLog* traces,
                                    const Credentials* credentials)
     : model_(model),
       engine_(engine),
       requests_(requests),
       cluster_(cluster),
+      traces_(traces),
       credentials_(credentials),
       request_context_(model->request_context()) {}
 
@@ -60,6 +61,8 @@ grpc::ServerWriteReactor<v1::GenerateResponse>* InferenceService::Generate(
       caller.ok() ? CheckGenerate(*request, request_context_, RandomSeed()) : caller;
   if (checked.ok()) {
     checked->client = credentials_->CallerName(*context);
+    context->AddInitialMetadata(kRequestIdMetadata, checked->id);
+    call->StartSendInitialMetadata();
     call->Start(*request, *std::move(checked), Deadline(*context));
   } else {
     call->OnEnd(checked.status());
@@ -133,6 +136,23 @@ grpc::ServerUnaryReactor* InferenceService::GetStatus(grpc::CallbackServerContex
                            engine_->report());
   }
   return Reply(context, caller);
+}
+
+grpc::ServerUnaryReactor* InferenceService::GetTraces(grpc::CallbackServerContext* context,
+                                                      const v1::GetTracesRequest* request,
+                                                      v1::GetTracesResponse* response) {
+  const absl::Status caller = CheckCaller(*context);
+  return Reply(context, caller.ok() ? DoGetTraces(*context, *request, response) : caller);
+}
+
+absl::Status InferenceService::DoGetTraces(const grpc::CallbackServerContext& context,
+                                           const v1::GetTracesRequest& request,
+                                           v1::GetTracesResponse* response) const {
+  TraceLog::Viewer viewer = credentials_->CallerName(context);
+  // Without certificates nobody has a name, and whoever reaches the port is trusted with it all.
+  if (viewer->empty()) viewer.reset();
+  GANTRY_ASSIGN_OR_RETURN(*response, traces_->Get(viewer, request));
+  return absl::OkStatus();
 }
 
 }  // namespace gantry

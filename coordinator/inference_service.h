@@ -6,6 +6,7 @@
 #include "coordinator/kept_requests.h"
 #include "coordinator/request.h"
 #include "coordinator/served_model.h"
+#include "coordinator/trace_log.h"
 #include "proto/credentials.h"
 #include "proto/inference.grpc.pb.h"
 
@@ -17,7 +18,7 @@ class InferenceService : public v1::Inference::CallbackService {
  public:
   // All outlive the service.
   InferenceService(const ServedModel* model, EngineLoop* engine, KeptRequests* requests,
-                   Cluster* cluster, const Credentials* credentials);
+                   Cluster* cluster, const TraceLog* traces, const Credentials* credentials);
 
   grpc::ServerWriteReactor<v1::GenerateResponse>* Generate(
       grpc::CallbackServerContext* context, const v1::GenerateRequest* request) override;
@@ -33,6 +34,9 @@ class InferenceService : public v1::Inference::CallbackService {
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request,
                                       v1::GetStatusResponse* response) override;
+  grpc::ServerUnaryReactor* GetTraces(grpc::CallbackServerContext* context,
+                                      const v1::GetTracesRequest* request,
+                                      v1::GetTracesResponse* response) override;
 
  private:
   // Clients may call, and so may a coordinator.
@@ -40,11 +44,15 @@ class InferenceService : public v1::Inference::CallbackService {
   absl::Status DoTokenize(const v1::TokenizeRequest& request, v1::TokenizeResponse* response) const;
   absl::Status DoDetokenize(const v1::DetokenizeRequest& request,
                             v1::DetokenizeResponse* response) const;
+  absl::Status DoGetTraces(const grpc::CallbackServerContext& context,
+                           const v1::GetTracesRequest& request,
+                           v1::GetTracesResponse* response) const;
 
   const ServedModel* const model_;
   EngineLoop* const engine_;
   KeptRequests* const requests_;
   Cluster* const cluster_;
+  const TraceLog* const traces_;
   const Credentials* const credentials_;
   const RequestContext request_context_;
 };

@@ -56,11 +56,6 @@ Buckets TokenBuckets(int64_t most) {
 
 Metrics::Metrics(absl::string_view model, int64_t context)
     : labels_({{"model_name", std::string(model)}}),
-      stopped_(AddEnded("stop")),
-      full_length_(AddEnded("length")),
-      scored_(AddEnded("score")),
-      aborted_(AddEnded("abort")),
-      failed_(AddEnded("error")),
       time_to_first_token_(AddHistogram("gantry_time_to_first_token_seconds",
                                         "From the arrival of a request to its first token.",
                                         FirstTokenBuckets())),
@@ -91,63 +86,77 @@ Metrics::Metrics(absl::string_view model, int64_t context)
       step_time_(AddHistogram("gantry_step_seconds",
                               "From sending a step to the first stage, or, of one stage, from the "
                               "result before it, to the last one's result.",
-                              StepTimeBuckets())) {}
-
-prometheus::Counter& Metrics::AddEnded(const std::string& reason) {
-  // The family is made once.
-  return prometheus::BuildCounter()
-      .Name("gantry_request_success_total")
-      .Help("Requests that ended, by how: stop, length, score, abort, error.")
-      .Labels(labels_)
-      .Register(registry_)
-      .Add({{"finished_reason", reason}});
+                              StepTimeBuckets())),
+      transfer_time_(AddHistogram("gantry_step_transfer_seconds",
+                                  "Of a step's way through all stages, what none of them waited "
+                                  "or computed: sockets and threads, of all hops together.",
+                                  StepTimeBuckets())) {
+  auto& ended = prometheus::BuildCounter()
+                    .Name("gantry_request_success_total")
+                    .Help("Requests that ended, by how: stop, length, score, abort, error.")
+                    .Labels(labels_)
+                    .Register(registry_);
+  for (const char* reason : {"stop", "length", "score", "abort", "error"}) {
+    ended_[reason] = &ended.Add({{"finished_reason", reason}});
+  }
 }
 
 prometheus::Histogram& Metrics::AddHistogram(const std::string& name, const std::string& help,
-                                             const Buckets& buckets) {
+                                             const Buckets& buckets,
+                                             const prometheus::Labels& labels) {
+  // The family is made once.
   return prometheus::BuildHistogram().Name(name).Help(help).Labels(labels_).Register(registry_).Add(
-      {}, buckets);
+      labels, buckets);
 }
 
-void Metrics::OnFirstToken(absl::Duration since_arrival) {
-  time_to_first_token_.Observe(absl::ToDoubleSeconds(since_arrival));
+Metrics::Stage Metrics::AddStage() {
+  const prometheus::Labels stage = {{"stage", std::to_string(stages_.size())}};
+  return {
+      &AddHistogram("gantry_stage_queue_seconds",
+                    "A step waits in the queue of the stage's worker.", StepTimeBuckets(), stage),
+      &AddHistogram("gantry_stage_compute_seconds", "A stage computes a step.", StepTimeBuckets(),
+                    stage)};
 }
 
-void Metrics::OnNextToken(absl::Duration since_last) {
-  inter_token_latency_.Observe(absl::ToDoubleSeconds(since_last));
-}
-
-void Metrics::OnFinish(const v1::Finish& finish) {
-  switch (finish.reason()) {
-    case v1::FINISH_REASON_STOP:
-      stopped_.Increment();
-      break;
-    case v1::FINISH_REASON_LENGTH:
-      full_length_.Increment();
-      break;
-    default:
-      scored_.Increment();
+void Metrics::OnToken(const RequestRecord& record, std::optional<absl::Duration> since_last) {
+  if (since_last.has_value()) {
+    inter_token_latency_.Observe(absl::ToDoubleSeconds(*since_last));
+  } else if (record.completion_tokens == 1) {
+    time_to_first_token_.Observe(absl::ToDoubleSeconds(record.first_token - record.arrived));
   }
-  const double inference = finish.prefill_s() + finish.decode_s();
-  e2e_latency_.Observe(finish.queue_s() + inference);
-  queue_time_.Observe(finish.queue_s());
-  inference_time_.Observe(inference);
-  prefill_time_.Observe(finish.prefill_s());
-  decode_time_.Observe(finish.decode_s());
-  prompt_tokens_.Observe(finish.prompt_tokens());
-  generation_tokens_.Observe(finish.completion_tokens());
 }
 
-void Metrics::OnFail(const absl::Status& why) {
-  const bool aborted = absl::IsCancelled(why) || absl::IsDeadlineExceeded(why);
-  (aborted ? aborted_ : failed_).Increment();
+void Metrics::OnEnd(const RequestRecord& record, const absl::Status& status) {
+  const auto ended = ended_.find(FinishedReason(record, status));
+  if (ended != ended_.end()) ended->second->Increment();
+  if (!status.ok()) return;
+  const RequestTimes times = TimesOf(record, record.ended, /*finished=*/true);
+  const auto observe = [](absl::Duration time, prometheus::Histogram* histogram) {
+    histogram->Observe(absl::ToDoubleSeconds(time));
+  };
+  observe(times.queue + times.prefill + times.decode, &e2e_latency_);
+  observe(times.queue, &queue_time_);
+  observe(times.prefill + times.decode, &inference_time_);
+  observe(times.prefill, &prefill_time_);
+  observe(times.decode, &decode_time_);
+  prompt_tokens_.Observe(static_cast<double>(record.prompt_tokens));
+  generation_tokens_.Observe(static_cast<double>(record.completion_tokens));
 }
 
 void Metrics::OnStepSent(int64_t tokens) {
   if (tokens > 0) iteration_tokens_.Observe(static_cast<double>(tokens));
 }
 
-void Metrics::OnStepDone(absl::Duration took) { step_time_.Observe(absl::ToDoubleSeconds(took)); }
+void Metrics::OnStepDone(const DoneStep& step) {
+  step_time_.Observe(absl::ToDoubleSeconds(step.busy));
+  if (step.stages.empty()) return;
+  while (stages_.size() < step.stages.size()) stages_.push_back(AddStage());
+  for (size_t i = 0; i < step.stages.size(); ++i) {
+    stages_[i].queued->Observe(step.stages[i].queued_s);
+    stages_[i].computed->Observe(step.stages[i].computed_s);
+  }
+  transfer_time_.Observe(absl::ToDoubleSeconds(TransferOf(step)));
+}
 
 std::string Metrics::Text(const v1::GetStatusResponse& status) const {
   std::vector<prometheus::MetricFamily> families = StatusMetrics(status);

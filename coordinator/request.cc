@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/utf8.h"
@@ -41,12 +40,12 @@ absl::StatusOr<std::vector<int32_t>> Prompt(const v1::GenerateRequest& request,
 
 absl::StatusOr<std::string> Id(const v1::GenerateRequest& request, uint64_t random) {
   const std::string& id = request.request_id();
-  if (id.size() > kMaxIdBytes || !std::all_of(id.begin(), id.end(), absl::ascii_isgraph)) {
+  if (!id.empty() && !IsRequestId(id)) {
     return absl::InvalidArgumentError(
         absl::StrCat("request_id: expected at most ", kMaxIdBytes,
                      " printable ASCII characters without spaces, found ", id.size(), " bytes"));
   }
-  return id.empty() ? absl::StrCat("gen-", absl::Hex(random, absl::kZeroPad16)) : id;
+  return id.empty() ? RequestIdOf(random) : id;
 }
 
 absl::Status CheckResumeFrom(const v1::GenerateRequest& request) {
@@ -248,6 +247,7 @@ absl::StatusOr<Request> CheckGenerate(const v1::GenerateRequest& request,
 absl::StatusOr<Request> CheckScore(const v1::ScoreRequest& request, const RequestContext& context) {
   GANTRY_RETURN_IF_ERROR(CheckTopLogprobs(request.top_logprobs()));
   Request checked;
+  checked.id = RandomRequestId();
   checked.prompt.assign(request.token_ids().ids().begin(), request.token_ids().ids().end());
   if (checked.prompt.empty() || checked.prompt.size() > context.context) {
     return Invalid("token_ids", absl::StrCat("1 to ", context.context, " ids"),

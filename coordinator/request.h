@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "coordinator/constraint_compiler.h"
+#include "coordinator/request_id.h"
 #include "coordinator/token_constraint.h"
 #include "model/checkpoint.h"
 #include "model/text/chat_template.h"
@@ -50,6 +51,7 @@ struct Request {
   std::vector<std::string> stop;  // none empty
   int n = 1;                      // answers; the seed of the i-th is params.seed() + i
   bool logprobs = false;
+  bool probe = false;       // the coordinator's own: counted nowhere as a request
   bool ignore_eos = false;  // end tokens do not end the answer
   // At the beginning of an answer; every sequence of the request has its own Copy. May be null.
   std::shared_ptr<const TokenConstraint> constraint;
@@ -58,7 +60,6 @@ struct Request {
 
 inline constexpr int kMaxAnswers = 128;
 inline constexpr int kMaxPriority = 10;
-inline constexpr int kMaxIdBytes = 128;
 inline constexpr int kMaxStopStrings = 16;
 inline constexpr int kMaxStopBytes = 1024;
 inline constexpr int kMaxTopLogprobs = 20;

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "coordinator/client_shares.h"
+#include "coordinator/engine_observer.h"
 #include "coordinator/generation.h"
 #include "coordinator/prefix_cache.h"
 #include "coordinator/request.h"
@@ -39,7 +40,10 @@ struct Sequence;
 
 // A request on its way through the engine: its answers that have not finished.
 struct RequestGroup {
-  uint64_t id = 0;
+  RequestRecord record;
+  // Where it is told of and counted.
+  EngineObserver* observer = nullptr;
+  v1::Counters* counters = nullptr;
   std::shared_ptr<RequestSink> sink;
   std::vector<std::unique_ptr<Sequence>> sequences;
   bool started = false;      // one of them ran

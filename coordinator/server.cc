@@ -73,14 +73,16 @@ Server::Server(const CoordinatorOptions* options, const ServedModel* model,
     : options_(options),
       credentials_(credentials),
       metrics_(model->name, model->context),
-      engine_(MakeEngineOptions(*options, &metrics_), &model->config, model->tokenizer.get(),
+      traces_(Clock::Real()),
+      observers_({&metrics_, &traces_, &request_log_}),
+      engine_(MakeEngineOptions(*options, &observers_), &model->config, model->tokenizer.get(),
               Clock::Real()),
       cluster_(options, model, std::move(device_map), credentials, Clock::Real(), &engine_,
                {[this](bool ready) { SetServing(ready); }, std::move(on_misfit)}),
       inference_(model, &engine_,
                  &requests_.emplace(KeptRequestsOptions{.timeout = options->resume_timeout},
                                     &engine_, Clock::Real()),
-                 &cluster_, credentials),
+                 &cluster_, &traces_, credentials),
       registry_(&cluster_, credentials),
       results_(&cluster_, &engine_, credentials) {}
 
@@ -121,6 +123,7 @@ absl::Status Server::OpenHttp(const ServedModel* model) {
   backend.model_name = options_->http.model_name.empty() ? model->name : options_->http.model_name;
   backend.context = model->request_context();
   backend.engine = &engine_;
+  backend.traces = &traces_;
   backend.status = [this, model] {
     v1::GetStatusResponse status =
         MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(), engine_.report());

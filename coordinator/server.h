@@ -17,10 +17,13 @@
 #include "coordinator/inference_service.h"
 #include "coordinator/kept_requests.h"
 #include "coordinator/metrics.h"
+#include "coordinator/observer_list.h"
 #include "coordinator/options.h"
 #include "coordinator/registry_service.h"
+#include "coordinator/request_log.h"
 #include "coordinator/result_service.h"
 #include "coordinator/served_model.h"
+#include "coordinator/trace_log.h"
 #include "proto/credentials.h"
 
 namespace gantry {
@@ -63,6 +66,9 @@ class Server {
   std::optional<SocketFolder> socket_folder_;
   std::atomic<bool> stopping_ = false;
   Metrics metrics_;
+  TraceLog traces_;
+  RequestLog request_log_;
+  ObserverList observers_;
   std::unique_ptr<HttpDoor> http_;  // null: none
   // Made when the engine is, and outlives it: the engine ends what runs.
   std::optional<KeptRequests> requests_;

@@ -57,11 +57,24 @@ void AddRequests(const v1::GetStatusResponse& status, Families* out) {
              blocks > 0 ? ToDouble(counters.kv_blocks_used()) / blocks : 0, model);
   out->Counter("prompt_tokens_total", "Tokens of prompts that were started.",
                ToDouble(counters.prompt_tokens()), model);
+  out->Counter("prefix_cache_queries_total",
+               "Tokens of prompts that were looked up among the blocks of earlier prompts.",
+               ToDouble(counters.prefix_cache_queries()), model);
+  out->Counter("prefix_cache_hits_total", "Of these, the tokens that were found.",
+               ToDouble(counters.prompt_tokens_shared()), model);
   out->Counter("generation_tokens_total", "Tokens that were generated.",
                ToDouble(counters.generated_tokens()), model);
   out->Counter("requests_rejected_total",
                "Requests refused because the queue was full or no placement was in force.",
                ToDouble(counters.requests_rejected()), model);
+  out->Counter("num_preemptions_total",
+               "Times that an answer gave its blocks to others and was computed again.",
+               ToDouble(counters.preemptions()), model);
+  out->Counter("recoveries_total", "Requests that went on after a worker was lost.",
+               ToDouble(counters.requests_recovered()), model);
+  out->Counter("replayed_tokens_total",
+               "Tokens computed again, as after a preemption or the loss of a worker.",
+               ToDouble(counters.replayed_tokens()), model);
   out->Counter("steps_total", "Steps sent to the stages.", ToDouble(counters.steps()));
   out->Gauge("steps_in_flight", "Steps under way in the stages.",
              ToDouble(counters.steps_in_flight()));

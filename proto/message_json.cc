@@ -55,6 +55,27 @@ Json StageJson(const v1::StageStatus& stage) {
               {"tokens_per_s", stage.tokens_per_s()}};
 }
 
+template <typename Repeated>
+Json StageTracesJson(const Repeated& stages) {
+  Json list = Json::array();
+  for (const v1::StageTrace& stage : stages) {
+    list.push_back(Json{{"queued_s", stage.queued_s()}, {"computed_s", stage.computed_s()}});
+  }
+  return list;
+}
+
+Json PhaseJson(const v1::PhaseTrace& phase) {
+  return Json{{"seconds", phase.seconds()},       {"idle_s", phase.idle_s()},
+              {"steps", phase.steps()},           {"steps_s", phase.steps_s()},
+              {"transfer_s", phase.transfer_s()}, {"stages", StageTracesJson(phase.stages())}};
+}
+
+Json TraceStepJson(const v1::TraceStep& step) {
+  return Json{{"sent_s", step.sent_s()},         {"seconds", step.seconds()},
+              {"tokens", step.tokens()},         {"step_tokens", step.step_tokens()},
+              {"transfer_s", step.transfer_s()}, {"stages", StageTracesJson(step.stages())}};
+}
+
 Json CountersJson(const v1::Counters& counters) {
   return Json{{"requests_running", counters.requests_running()},
               {"requests_waiting", counters.requests_waiting()},
@@ -65,7 +86,10 @@ Json CountersJson(const v1::Counters& counters) {
               {"requests_recovered", counters.requests_recovered()},
               {"prompt_tokens", counters.prompt_tokens()},
               {"prompt_tokens_shared", counters.prompt_tokens_shared()},
+              {"prefix_cache_queries", counters.prefix_cache_queries()},
               {"generated_tokens", counters.generated_tokens()},
+              {"preemptions", counters.preemptions()},
+              {"replayed_tokens", counters.replayed_tokens()},
               {"steps", counters.steps()},
               {"steps_in_flight", counters.steps_in_flight()},
               {"kv_blocks_total", counters.kv_blocks_total()},
@@ -146,6 +170,30 @@ Json StatusJson(const v1::GetStatusResponse& status) {
       {"predicted", Json{{"decode_tokens_per_s", status.predicted_decode_tokens_per_s()},
                          {"prefill_tokens_per_s", status.predicted_prefill_tokens_per_s()}}},
       {"counters", CountersJson(status.counters())}};
+}
+
+Json TraceJson(const v1::RequestTrace& trace, bool steps) {
+  const std::string& reason = trace.finished_reason();
+  Json json{{"request_id", trace.request_id()},
+            {"client", trace.client()},
+            {"arrived", trace.arrived()},
+            {"finished_reason", reason.empty() ? Json(nullptr) : Json(reason)},
+            {"error", trace.error()},
+            {"n", trace.n()},
+            {"prompt_tokens", trace.prompt_tokens()},
+            {"shared_prompt_tokens", trace.shared_prompt_tokens()},
+            {"completion_tokens", trace.completion_tokens()},
+            {"preemptions", trace.preemptions()},
+            {"recoveries", trace.recoveries()},
+            {"queue_s", trace.queue_s()},
+            {"prefill", PhaseJson(trace.prefill())},
+            {"decode", PhaseJson(trace.decode())}};
+  if (!steps) return json;
+  json["steps"] = Json::array();
+  for (const v1::TraceStep& step : trace.steps()) json["steps"].push_back(TraceStepJson(step));
+  json["steps_before_gap"] = trace.steps_before_gap();
+  json["steps_left_out"] = trace.steps_left_out();
+  return json;
 }
 
 absl::string_view FinishReasonName(v1::FinishReason reason) {

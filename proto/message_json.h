@@ -18,6 +18,9 @@ Json FinishJson(const v1::Finish& finish);
 // {"token_ids":[],"logprobs":[null,-1.5,...]}; "top", null or a list for each token, if asked for.
 Json ScoreJson(const v1::ScoreResponse& response, bool top);
 Json StatusJson(const v1::GetStatusResponse& status);
+// A trace with the fields of v1::RequestTrace; "finished_reason" is null while it runs, and "steps"
+// with what belongs to it only there when `steps`.
+Json TraceJson(const v1::RequestTrace& trace, bool steps);
 
 // The double with the fewest digits that still is `value` as a float, so that JSON has -1.2 and
 // not -1.2000000476837158. JSON has no infinities: those become null.

@@ -14,6 +14,14 @@ namespace {
 constexpr size_t kMaxQueuedFrames = 256;
 constexpr double kSmoothing = 0.1;
 
+void AddCost(uint32_t stage, absl::Duration queued, absl::Duration computed,
+             v1::StepHeader* header) {
+  v1::StageCost* const cost = header->add_costs();
+  cost->set_stage(stage);
+  cost->set_queued_s(static_cast<float>(absl::ToDoubleSeconds(queued)));
+  cost->set_computed_s(static_cast<float>(absl::ToDoubleSeconds(computed)));
+}
+
 }  // namespace
 
 Epoch::~Epoch() { Stop(); }
@@ -35,6 +43,7 @@ int Epoch::FindStage(uint32_t index) const {
 }
 
 absl::Status Epoch::Submit(StepFrame frame) {
+  const absl::Duration since = Clock::Real()->Now();
   absl::MutexLock lock(&mutex_);
   if (frame.header.epoch() < number_) {
     ++stale_frames_;
@@ -54,18 +63,19 @@ absl::Status Epoch::Submit(StepFrame frame) {
         absl::StrCat("step frame: stage ", frame.header.stage(), " is not on this worker"));
   }
   GANTRY_RETURN_IF_ERROR(CheckFrame(frame, stages_[at].stage->limits()));
-  queue_.push_back(std::move(frame));
+  queue_.push_back({std::move(frame), since});
   return absl::OkStatus();
 }
 
 void Epoch::SubmitLocal(StepFrame frame) {
+  const absl::Duration since = Clock::Real()->Now();
   absl::MutexLock lock(&mutex_);
-  if (!stopped_) queue_.push_back(std::move(frame));
+  if (!stopped_) queue_.push_back({std::move(frame), since});
 }
 
 void Epoch::ComputeSteps() {
   while (true) {
-    StepFrame frame;
+    Queued next;
     int at;
     {
       absl::MutexLock lock(&mutex_);
@@ -74,24 +84,27 @@ void Epoch::ComputeSteps() {
       };
       mutex_.Await(absl::Condition(&something));
       if (stopped_) return;
-      frame = std::move(queue_.front());
+      next = std::move(queue_.front());
       queue_.pop_front();
-      at = FindStage(frame.header.stage());
+      at = FindStage(next.frame.header.stage());
     }
+    StepFrame& frame = next.frame;
     const LinkedStage& linked = stages_[at];
     const uint64_t step = frame.header.step();
     const absl::Duration begin = Clock::Real()->Now();
     const absl::Status run = linked.stage->Run(&frame);
-    const double ms = absl::ToDoubleMilliseconds(Clock::Real()->Now() - begin);
+    const absl::Duration computed = Clock::Real()->Now() - begin;
     if (!run.ok()) {
       Fault(absl::StrCat("step ", step, " failed in stage ", linked.stage->index(), ": ",
                          run.ToString()));
       return;
     }
+    AddCost(linked.stage->index(), begin - next.since, computed, &frame.header);
     const size_t sent_bytes = frame.payload_bytes();
     linked.next->Send(std::move(frame));
     absl::MutexLock lock(&mutex_);
     StageStats& stats = stats_[at];
+    const double ms = absl::ToDoubleMilliseconds(computed);
     stats.step_ms = stats.steps == 0 ? ms : stats.step_ms + kSmoothing * (ms - stats.step_ms);
     ++stats.steps;
     stats.sent_bytes += sent_bytes;

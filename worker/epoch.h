@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "worker/next_stage.h"
 #include "worker/stage.h"
 
@@ -64,6 +65,11 @@ class Epoch {
   Stats GetStats() const;
 
  private:
+  struct Queued {
+    StepFrame frame;
+    absl::Duration since;  // that it waits, also for room in the queue
+  };
+
   void ComputeSteps();
   // Position in stages_, or -1.
   int FindStage(uint32_t index) const;
@@ -78,7 +84,7 @@ class Epoch {
   mutable absl::Mutex mutex_;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  std::deque<StepFrame> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Queued> queue_ ABSL_GUARDED_BY(mutex_);
   std::vector<StageStats> stats_ ABSL_GUARDED_BY(mutex_);
   uint64_t stale_frames_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -150,6 +150,11 @@ absl::Status CheckFrame(const StepFrame& frame, const StageLimits& limits) {
                                                    limits.max_step_tokens, ", found ",
                                                    header.slices_size()));
   }
+  // One of each stage before this one, of which some may not tell.
+  if (header.costs_size() > static_cast<int64_t>(limits.stage)) {
+    return absl::InvalidArgumentError(absl::StrCat("step frame: costs: expected at most ",
+                                                   limits.stage, ", found ", header.costs_size()));
+  }
   uint64_t tokens = 0;
   uint64_t logit_rows = 0;
   uint64_t input_rows = 0;

@@ -25,9 +25,9 @@ struct StageLimits {
 };
 
 // INVALID_ARGUMENT for a frame of which no part can be trusted: wrong epoch or stage, more tokens
-// or rows than were agreed, a payload that is not what header and slices say, a sequence named
-// twice. The payload's type is the sender's: F32, BF16 or F16. A frame that passes may still hold
-// wrong slices.
+// or rows than were agreed, costs of more stages than it has passed, a payload that is not what
+// header and slices say, a sequence named twice. The payload's type is the sender's: F32, BF16 or
+// F16. A frame that passes may still hold wrong slices.
 absl::Status CheckFrame(const StepFrame& frame, const StageLimits& limits);
 
 // INVALID_ARGUMENT for a slice whose numbers make no sense by themselves: no tokens, token ids out

@@ -13,6 +13,7 @@ void Answer::Post(std::function<void()> call) { boost::asio::post(executor_, std
 
 void Answer::Respond(HttpResponse response) {
   if (connection_ == nullptr) return;
+  response.headers.emplace_back(kRequestIdHeader, request_.id);
   connection_->SendHead(response, response.body.size());
   if (!connection_->head_only_) connection_->Send(response.body);
   connection_->EndAnswer(/*whole=*/true);
@@ -22,6 +23,7 @@ void Answer::BeginStream(HttpResponse head) {
   if (connection_ == nullptr) return;
   // Without chunks the end of the connection is that of the body.
   if (connection_->http_1_0_) connection_->keep_alive_ = false;
+  head.headers.emplace_back(kRequestIdHeader, request_.id);
   connection_->SendHead(head, std::nullopt);
 }
 

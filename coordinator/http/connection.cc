@@ -9,6 +9,7 @@
 #include "boost/beast/http/read.hpp"
 #include "coordinator/http/answer.h"
 #include "coordinator/http/http_error.h"
+#include "coordinator/request_id.h"
 
 namespace gantry {
 namespace {
@@ -145,6 +146,8 @@ std::optional<HttpResponse> Connection::TakeHead(HttpRequest* request) {
   request->origin = field(http::field::origin);
   request->authorization = field(http::field::authorization);
   request->if_none_match = field(http::field::if_none_match);
+  request->id = Text(head[kRequestIdHeader]);
+  if (!IsRequestId(request->id)) request->id = RandomRequestId();
   head_only_ = request->method == "HEAD";
   http_1_0_ = head.version() < 11;
   keep_alive_ = parser_->keep_alive();
@@ -226,6 +229,7 @@ void Connection::RefuseBroken(const Error& error) {
 
 void Connection::Refuse(HttpResponse response) {
   ReleaseBody();
+  if (!request_.id.empty()) response.headers.emplace_back(kRequestIdHeader, request_.id);
   request_ = HttpRequest();  // its key is free for another
   phase_ = Phase::kAnswering;
   keep_alive_ = false;

@@ -4,16 +4,15 @@
 #include <random>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "coordinator/http/chat_messages.h"
 #include "coordinator/http/http_error.h"
+#include "coordinator/http/key_meter.h"
 #include "coordinator/http/openai_call.h"
+#include "coordinator/http/percent.h"
 #include "coordinator/http/static_files.h"
 #include "coordinator/metrics.h"
 #include "proto/message_json.h"
@@ -29,19 +28,6 @@ HttpResponse JsonResponse(const Json& json) {
   return response;
 }
 
-// As encodeURIComponent writes it.
-std::string PercentEncoded(absl::string_view text) {
-  std::string out;
-  for (unsigned char c : text) {
-    if (absl::ascii_isalnum(c) || absl::StrContains("-_.!~*'()", std::string(1, c))) {
-      out += c;
-    } else {
-      absl::StrAppendFormat(&out, "%%%02X", c);
-    }
-  }
-  return out;
-}
-
 uint64_t RandomSeed() {
   static thread_local std::mt19937_64 generator(std::random_device{}());
   return generator();
@@ -50,6 +36,8 @@ uint64_t RandomSeed() {
 // One greedy token after one token.
 Request ProbeRequest() {
   Request request;
+  request.id = "readyz";
+  request.probe = true;
   request.prompt = {0};
   request.params.set_top_p(1);
   request.params.set_repetition_penalty(1);
@@ -58,9 +46,11 @@ Request ProbeRequest() {
   return request;
 }
 
-absl::StatusOr<OpenAiWork> CheckWork(OpenAiRequest request, const HttpBackend& backend) {
+absl::StatusOr<OpenAiWork> CheckWork(OpenAiRequest request, const std::string& id,
+                                     const HttpBackend& backend) {
   OpenAiWork work;
-  for (const v1::GenerateRequest& prompt : request.prompts) {
+  for (v1::GenerateRequest& prompt : request.prompts) {
+    prompt.set_request_id(id);
     absl::StatusOr<Request> checked = CheckGenerate(prompt, backend.context, RandomSeed());
     if (!checked.ok()) return NameFields(request.api, checked.status(), request.constraint);
     work.prompts.push_back(*std::move(checked));
@@ -103,14 +93,14 @@ Route HttpApi::Computed(std::string path, BodyReader compute) {
 }
 
 Route HttpApi::Generation(std::string path, OpenAiApi api) {
-  const auto work_for = [this, api](const std::string& body) -> absl::StatusOr<OpenAiWork> {
-    GANTRY_ASSIGN_OR_RETURN(OpenAiRequest request, ParseOpenAiRequest(api, body));
+  const auto work_for = [this, api](const HttpRequest& asked) -> absl::StatusOr<OpenAiWork> {
+    GANTRY_ASSIGN_OR_RETURN(OpenAiRequest request, ParseOpenAiRequest(api, asked.body));
     GANTRY_RETURN_IF_ERROR(CheckModel(request.model));
-    return CheckWork(std::move(request), backend_);
+    return CheckWork(std::move(request), asked.id, backend_);
   };
   const auto handle = [this, work_for](const ExchangePtr& exchange) {
     queue_->Add([this, work_for, exchange] {
-      absl::StatusOr<OpenAiWork> work = work_for(exchange->request().body);
+      absl::StatusOr<OpenAiWork> work = work_for(exchange->request());
       exchange->Post([this, exchange, work = std::move(work)]() mutable {
         if (!work.ok()) return exchange->Respond(ErrorResponse(work.status()));
         OpenAiCall::Start(exchange, backend_.engine, *std::move(work));
@@ -118,6 +108,18 @@ Route HttpApi::Generation(std::string path, OpenAiApi api) {
     });
   };
   return {"POST", std::move(path), /*open=*/false, /*metered=*/true, handle};
+}
+
+Route HttpApi::Traces(std::string path, bool below) {
+  const auto handle = [this, prefix = path.size()](const ExchangePtr& exchange) {
+    const HttpRequest& request = exchange->request();
+    // A key sees what was asked with it; without keys there is nobody to hide anything from.
+    TraceLog::Viewer viewer;
+    if (request.key != nullptr) viewer = request.key->name();
+    const absl::StatusOr<Json> json = TracesJson(viewer, request.path.substr(prefix));
+    exchange->Respond(json.ok() ? JsonResponse(*json) : ErrorResponse(json.status()));
+  };
+  return {"GET", std::move(path), /*open=*/false, /*metered=*/false, handle, below};
 }
 
 void HttpApi::AddRoutes(Router* router) {
@@ -136,6 +138,8 @@ void HttpApi::AddRoutes(Router* router) {
   }));
   router->Add(
       Page("/api/status", false, [this] { return JsonResponse(StatusJson(backend_.status())); }));
+  router->Add(Traces("/v1/traces", /*below=*/false));
+  router->Add(Traces("/v1/traces/", /*below=*/true));
   router->Add(Page("/metrics", false, [this] {
     HttpResponse response;
     response.content_type = kMetricsContentType;
@@ -173,6 +177,23 @@ Json HttpApi::Model() const {
               {"created", started_},
               {"owned_by", "gantry"},
               {"max_model_len", backend_.context.context}};
+}
+
+absl::StatusOr<Json> HttpApi::TracesJson(const TraceLog::Viewer& viewer,
+                                         absl::string_view encoded_id) const {
+  const std::optional<std::string> id = PercentDecoded(encoded_id);
+  if (!id.has_value()) {
+    return absl::InvalidArgumentError("request_id: expected % before two hexadecimal digits");
+  }
+  v1::GetTracesRequest request;
+  if (IsRequestId(*id)) request.set_request_id(*id);
+  if (request.request_id() != *id) return absl::NotFoundError("there is no request of this id");
+  GANTRY_ASSIGN_OR_RETURN(const v1::GetTracesResponse found, backend_.traces->Get(viewer, request));
+  Json data = Json::array();
+  for (const v1::RequestTrace& trace : found.traces()) {
+    data.push_back(TraceJson(trace, /*steps=*/!id->empty()));
+  }
+  return Json{{"object", "list"}, {"data", std::move(data)}};
 }
 
 absl::StatusOr<Json> HttpApi::Tokenize(const std::string& body) const {

@@ -13,6 +13,7 @@
 #include "coordinator/http/router.h"
 #include "coordinator/http/work_queue.h"
 #include "coordinator/request.h"
+#include "coordinator/trace_log.h"
 #include "proto/inference.pb.h"
 
 namespace gantry {
@@ -24,6 +25,7 @@ struct HttpBackend {
   EngineLoop* engine = nullptr;
   std::function<v1::GetStatusResponse()> status;
   std::function<std::string()> metrics;  // Prometheus' text
+  const TraceLog* traces = nullptr;
 };
 
 // The routes: OpenAI's API, and what load balancers, scripts and people ask for.
@@ -41,6 +43,11 @@ class HttpApi {
   // A route whose answer is computed from the body, on the queue.
   Route Computed(std::string path, BodyReader compute);
   Route Generation(std::string path, OpenAiApi api);
+  // With `below` each path below names a request.
+  Route Traces(std::string path, bool below);
+  // Without an id all that may be seen, and otherwise those of the id with their steps.
+  absl::StatusOr<Json> TracesJson(const TraceLog::Viewer& viewer,
+                                  absl::string_view encoded_id) const;
   absl::Status CheckModel(const std::string& model) const;
   Json Model() const;
   absl::StatusOr<Json> Tokenize(const std::string& body) const;

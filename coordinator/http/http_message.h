@@ -19,6 +19,7 @@ struct HttpRequest {
   std::string origin;
   std::string authorization;
   std::string if_none_match;
+  std::string id;  // its X-Request-Id where that can be one, or else chosen; its answer has it too
   std::string body;
   // Whose key it came with; null where none is asked for. Held until the answer has ended.
   std::shared_ptr<KeyUse> key;

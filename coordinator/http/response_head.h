@@ -16,8 +16,10 @@ struct BodyFraming {
   bool chunked = false;
 };
 
+inline constexpr char kRequestIdHeader[] = "X-Request-Id";
+
 // Status line and header fields with the empty line after them. Values must not hold line breaks:
-// they come from this program.
+// they come from this program, or are ids that it has checked.
 std::string ResponseHead(const HttpResponse& response, const BodyFraming& framing, bool keep_alive);
 
 // A chunk of a chunked body. Not for an empty one, which would end the body.

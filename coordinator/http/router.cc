@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
@@ -12,6 +13,10 @@ namespace gantry {
 namespace {
 
 constexpr size_t kMaxShownBytes = 80;
+
+bool IsAt(const Route& route, const std::string& path) {
+  return route.path == path || (route.below && absl::StartsWith(path, route.path));
+}
 
 }  // namespace
 
@@ -34,7 +39,7 @@ void Router::Handle(std::shared_ptr<Exchange> exchange) {
 const Route* Router::Find(const HttpRequest& request) const {
   const std::string& method = request.method == "HEAD" ? "GET" : request.method;
   for (const Route& route : routes_) {
-    if (route.path == request.path && route.method == method) return &route;
+    if (IsAt(route, request.path) && route.method == method) return &route;
   }
   return nullptr;
 }
@@ -49,7 +54,7 @@ absl::Status Router::CheckKey(bool metered, HttpRequest* request) {
 HttpResponse Router::NoRoute(const HttpRequest& request) const {
   std::vector<std::string> methods;
   for (const Route& route : routes_) {
-    if (route.path == request.path) methods.push_back(route.method);
+    if (IsAt(route, request.path)) methods.push_back(route.method);
   }
   const std::string path = ReplaceInvalidUtf8(request.path.substr(0, kMaxShownBytes));
   if (methods.empty()) {

@@ -20,6 +20,7 @@ struct Route {
   bool open = false;     // to whoever has no key
   bool metered = false;  // counts against the limits of its key
   std::function<void(const std::shared_ptr<Exchange>&)> handle;
+  bool below = false;  // also of every path that begins with `path`
 };
 
 // Finds the route of each request, and refuses what may not use it: by Host, by key, by method. On

@@ -58,6 +58,7 @@ export function Head({view, condition, summary}) {
       <nav aria-label="Views">
         <${View} name="Chat" href="#chat" current=${view === 'chat'} />
         <${View} name="Cluster" href="#cluster" current=${view === 'cluster'} />
+        <${View} name="Requests" href="#requests" current=${view === 'requests'} />
       </nav>
       <${ThemeChoice} />
     </header>

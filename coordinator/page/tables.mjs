@@ -7,7 +7,7 @@ import {html} from './html.mjs';
 // `columns`: [{name, of: row -> text, number: bool, pair: what a short name belongs to}]; the first names the row.
 const Name = ({name, pair}) => html`${pair && html`<span class="unseen">${pair} </span>`}${name}`;
 
-function Table({id, caption, columns, rows}) {
+export function Table({id, caption, columns, rows}) {
   const align = ({number}) => (number ? 'number' : undefined);
   return html`
     <section aria-labelledby=${id}>

@@ -100,6 +100,15 @@ grpc::Status FakeInference::GetStatus(grpc::ServerContext*, const v1::GetStatusR
   return grpc::Status::OK;
 }
 
+grpc::Status FakeInference::GetTraces(grpc::ServerContext*, const v1::GetTracesRequest* request,
+                                      v1::GetTracesResponse* response) {
+  absl::MutexLock lock(&mutex_);
+  if (generate_requests_.empty() || generate_requests_.back().request_id() != request->request_id())
+    return grpc::Status(grpc::StatusCode::NOT_FOUND, "no such request");
+  *response = traces;
+  return grpc::Status::OK;
+}
+
 void WriteUntilCancelled(grpc::ServerContext* context,
                          grpc::ServerWriter<v1::GenerateResponse>* writer) {
   while (!context->IsCancelled() && writer->Write(TokenEvent(0, 0, ""))) {

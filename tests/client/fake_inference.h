@@ -41,6 +41,7 @@ class FakeInference : public v1::Inference::Service {
   v1::TokenizeResponse tokens;
   v1::DetokenizeResponse text;
   v1::GetStatusResponse status;
+  v1::GetTracesResponse traces;
 
   // What was asked, in order of arrival.
   std::vector<v1::GenerateRequest> generate_requests() const;
@@ -58,6 +59,9 @@ class FakeInference : public v1::Inference::Service {
                           v1::DetokenizeResponse* response) override;
   grpc::Status GetStatus(grpc::ServerContext* context, const v1::GetStatusRequest* request,
                          v1::GetStatusResponse* response) override;
+  // What is asked for is the last Generate's, or NOT_FOUND.
+  grpc::Status GetTraces(grpc::ServerContext* context, const v1::GetTracesRequest* request,
+                         v1::GetTracesResponse* response) override;
 
  private:
   int port_ = 0;

@@ -142,6 +142,13 @@ TEST(CheckOptionsTest, AnswersAreWithinTheirBounds) {
       CheckOptions({.action = GenerateOptions::Action::kScore, .prompt = "x", .n = 2}).ok());
 }
 
+TEST(CheckOptionsTest, OnlyAnswersAreTraced) {
+  GANTRY_EXPECT_OK(CheckOptions({.prompt = "x", .trace = true}));
+  EXPECT_THAT(
+      CheckOptions({.action = GenerateOptions::Action::kScore, .prompt = "x", .trace = true}),
+      StatusIs(absl::StatusCode::kInvalidArgument, ::testing::HasSubstr("--trace")));
+}
+
 TEST(MakeGenerateRequestTest, AlternativesNeedLogprobs) {
   EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .top_logprobs = 2}).logprobs());
   EXPECT_TRUE(MakeGenerateRequest({.prompt = "x", .json = true}).logprobs());

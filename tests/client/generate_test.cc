@@ -53,6 +53,20 @@ TEST_F(GenerateTest, JsonIsALineATokenAndAFinish) {
       "\n");
 }
 
+TEST_F(GenerateTest, ATraceFollowsTheAnswer) {
+  server_.traces.add_traces()->set_request_id("of the server");
+  GANTRY_ASSERT_OK(Run({.prompt = "x", .trace = true}));
+  EXPECT_THAT(captured_.text(), StartsWith("One \"two\".\n\nrequest   of the server"));
+  EXPECT_NE(server_.generate_requests()[0].request_id(), "");
+}
+
+TEST_F(GenerateTest, ATraceIsTheLastLineOfJson) {
+  server_.traces.add_traces()->set_finished_reason("stop");
+  GANTRY_ASSERT_OK(Run({.prompt = "x", .trace = true, .json = true}));
+  EXPECT_THAT(captured_.text(), HasSubstr("\n{\"trace\":{\"request_id\":"));
+  EXPECT_THAT(captured_.text(), HasSubstr("\"finished_reason\":\"stop\""));
+}
+
 TEST_F(GenerateTest, JsonWithoutLogprobsDoesNotAskForThem) {
   GANTRY_ASSERT_OK(Run({.prompt = "x", .logprobs = false, .json = true}));
   EXPECT_FALSE(server_.generate_requests()[0].logprobs());

@@ -38,16 +38,31 @@ TEST_F(EngineTest, GeneratesToTheLimitAndReleasesEverything) {
 
 // What it is told, a word or number each.
 struct Noting : EngineObserver {
-  void OnFirstToken(absl::Duration d) override { Note("first", absl::ToInt64Seconds(d)); }
-  void OnNextToken(absl::Duration d) override { Note("next", absl::ToInt64Seconds(d)); }
-  void OnFinish(const v1::Finish& f) override { Note("finish", f.completion_tokens()); }
-  void OnFail(const absl::Status& why) override { Note("fail", why.raw_code()); }
+  void OnRefuse(const RequestRecord&, const absl::Status& why) override {
+    Note("refuse", why.raw_code());
+  }
+  void OnChange(const RequestRecord& record) override {
+    Note(record.started == absl::InfiniteDuration() ? "queued" : "runs", record.number);
+  }
+  void OnToken(const RequestRecord& record, std::optional<absl::Duration> since) override {
+    if (since.has_value()) return Note("next", absl::ToInt64Seconds(*since));
+    Note("first", absl::ToInt64Seconds(record.first_token - record.arrived));
+  }
+  void OnEnd(const RequestRecord& record, const absl::Status& status) override {
+    last = record;
+    Note(status.ok() ? "finish" : "fail",
+         status.ok() ? record.completion_tokens : status.raw_code());
+  }
   void OnStepSent(int64_t tokens) override { Note("sent", tokens); }
-  void OnStepDone(absl::Duration d) override { Note("done", absl::ToInt64Seconds(d)); }
+  void OnStepDone(const DoneStep& step) override {
+    for (const DoneStep::Part& part : step.parts) Note("part", part.tokens);
+    Note("done", absl::ToInt64Seconds(step.busy));
+  }
   void Note(const std::string& what, int64_t number) {
     notes.push_back(what + " " + std::to_string(number));
   }
   std::vector<std::string> notes;
+  RequestRecord last;
 };
 
 TEST_F(EngineTest, TellsItsObserverOfTokensStepsAndEnds) {
@@ -60,13 +75,92 @@ TEST_F(EngineTest, TellsItsObserverOfTokensStepsAndEnds) {
   clock_.Advance(absl::Seconds(5));
   Return();
   // The step that releases it has no tokens.
-  EXPECT_THAT(noting.notes, ElementsAre("sent 3", "sent 1", "done 2", "first 2", "done 5", "next 5",
-                                        "finish 2", "sent 0"));
+  EXPECT_THAT(noting.notes,
+              ElementsAre("queued 1", "runs 1", "sent 3", "sent 1", "part 3", "done 2", "first 2",
+                          "part 1", "done 5", "next 5", "finish 2", "sent 0"));
   ReturnAll();
   noting.notes.clear();
   Submit(Prompt({'a'}, 2));
   engine_->Cancel(last_id_, absl::CancelledError("gone"));
-  EXPECT_THAT(noting.notes, ElementsAre("sent 1", "sent 1", "fail 1"));
+  EXPECT_THAT(noting.notes, ElementsAre("queued 2", "runs 2", "sent 1", "sent 1", "fail 1"));
+  engine_->RefuseNew(absl::UnavailableError("stopping"));
+  noting.notes.clear();
+  Submit(Prompt({'a'}, 2));
+  EXPECT_THAT(noting.notes, ElementsAre("refuse 14", "sent 0"));
+  engine_.reset();
+}
+
+// Counters and metrics used to differ: one counted requests and the other answers.
+TEST_F(EngineTest, ARequestOfSeveralAnswersEndsOnce) {
+  Noting noting;
+  options_.observer = &noting;
+  Begin();
+  Request request = Prompt({'a', 'b', 'c'}, 2);
+  request.n = 3;
+  request.id = "three";
+  request.client = "one";
+  const auto answers = std::make_shared<Answers>();
+  engine_->Submit(1, std::move(request), answers, absl::InfiniteDuration());
+  engine_->Pump();
+  clock_.Advance(absl::Seconds(3));
+  ReturnAll();
+  EXPECT_THAT(answers->finished, SizeIs(3));
+  EXPECT_EQ(engine_->counters().requests_finished(), 1);
+  EXPECT_EQ(std::count(noting.notes.begin(), noting.notes.end(), "finish 6"), 1);
+  EXPECT_EQ(noting.last.id, "three");
+  EXPECT_EQ(noting.last.client, "one");
+  EXPECT_EQ(noting.last.n, 3);
+  EXPECT_EQ(noting.last.prompt_tokens, 3);
+  EXPECT_EQ(noting.last.reason, v1::FINISH_REASON_LENGTH);
+  EXPECT_EQ(noting.last.first_token - noting.last.started, absl::Seconds(3));
+  engine_.reset();
+}
+
+// Those of /readyz used to be counted with the requests of clients.
+TEST_F(EngineTest, AProbeIsCountedNowhere) {
+  Noting noting;
+  options_.observer = &noting;
+  Begin();
+  Request probe = Prompt({0}, 1);
+  probe.probe = true;
+  const auto client = Submit(probe);
+  EXPECT_EQ(engine_->counters().requests_running(), 0);
+  ReturnAll();
+  EXPECT_THAT(client->ids, SizeIs(1));
+  const v1::Counters counters = engine_->counters();
+  EXPECT_EQ(counters.requests_finished(), 0);
+  EXPECT_EQ(counters.prompt_tokens() + counters.generated_tokens(), 0);
+  EXPECT_GT(counters.steps(), 0);
+  EXPECT_THAT(noting.notes, ElementsAre("sent 1", "part 1", "done 0", "sent 0", "done 0"));
+  engine_.reset();
+}
+
+TEST_F(EngineTest, StepsComeWithWhatTheStagesTell) {
+  struct Costs : EngineObserver {
+    void OnStepDone(const DoneStep& step) override { steps.push_back(step); }
+    std::vector<DoneStep> steps;
+  } costs;
+  options_.observer = &costs;
+  Begin(64, /*stages=*/2);
+  Submit(Prompt({'a'}, 2));
+  for (const float computed : {0.25f, 9.f}) {
+    clock_.Advance(absl::Seconds(2));
+    v1::StepHeader result = pipeline_.Next();
+    for (int stage = 0; stage < 2; ++stage) {
+      v1::StageCost* const cost = result.add_costs();
+      cost->set_stage(stage);
+      cost->set_queued_s(0.5);
+      cost->set_computed_s(computed);
+    }
+    engine_->OnResult(result);
+    engine_->Pump();
+  }
+  ASSERT_THAT(costs.steps, SizeIs(2));
+  ASSERT_THAT(costs.steps[0].stages, SizeIs(2));
+  EXPECT_EQ(costs.steps[0].stages[1].queued_s, 0.5);
+  EXPECT_EQ(TransferOf(costs.steps[0]), absl::Seconds(0.5));
+  EXPECT_THAT(costs.steps[1].stages, IsEmpty()) << "longer than the step was away";
+  EXPECT_EQ(TransferOf(costs.steps[1]), absl::Seconds(2));
   engine_.reset();
 }
 

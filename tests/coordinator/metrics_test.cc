@@ -1,5 +1,6 @@
 #include "coordinator/metrics.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,20 +15,23 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::vector<std::string> Lines(const Metrics& metrics) {
   return absl::StrSplit(metrics.Text({}), '\n');
 }
 
-v1::Finish Finished(v1::FinishReason reason) {
-  v1::Finish finish;
-  finish.set_reason(reason);
-  finish.set_prompt_tokens(7);
-  finish.set_completion_tokens(20);
-  finish.set_queue_s(1);
-  finish.set_prefill_s(0.25);
-  finish.set_decode_s(4);
-  return finish;
+RequestRecord Finished(v1::FinishReason reason) {
+  RequestRecord record;
+  record.reason = reason;
+  record.prompt_tokens = 7;
+  record.completion_tokens = 20;
+  record.arrived = absl::Seconds(100);
+  record.started = absl::Seconds(101);
+  record.first_token = absl::Seconds(101.25);
+  record.last_token = absl::Seconds(105.25);
+  record.ended = absl::Seconds(105.5);
+  return record;
 }
 
 TEST(MetricsTest, RequestsAreCountedByHowTheyEnded) {
@@ -36,13 +40,14 @@ TEST(MetricsTest, RequestsAreCountedByHowTheyEnded) {
       Lines(metrics),
       Contains("gantry_request_success_total{model_name=\"a/model\",finished_reason=\"stop\"} 0"))
       << "before the first";
-  metrics.OnFinish(Finished(v1::FINISH_REASON_STOP));
-  metrics.OnFinish(Finished(v1::FINISH_REASON_STOP));
-  metrics.OnFinish(Finished(v1::FINISH_REASON_LENGTH));
-  metrics.OnFinish(Finished(v1::FINISH_REASON_UNSPECIFIED));
-  metrics.OnFail(absl::CancelledError(""));
-  metrics.OnFail(absl::DeadlineExceededError(""));
-  metrics.OnFail(absl::UnavailableError(""));
+  metrics.OnEnd(Finished(v1::FINISH_REASON_STOP), absl::OkStatus());
+  metrics.OnEnd(Finished(v1::FINISH_REASON_STOP), absl::OkStatus());
+  metrics.OnEnd(Finished(v1::FINISH_REASON_LENGTH), absl::OkStatus());
+  metrics.OnEnd(Finished(v1::FINISH_REASON_UNSPECIFIED), absl::OkStatus());
+  metrics.OnEnd({}, absl::CancelledError(""));
+  metrics.OnEnd({}, absl::DeadlineExceededError(""));
+  metrics.OnEnd({}, absl::UnavailableError(""));
+  metrics.OnEnd({}, absl::ResourceExhaustedError(""));  // counted where others are refused
   const std::string ended =
       "gantry_request_success_total{model_name=\"a/model\",finished_reason=\"";
   for (const char* count : {"stop\"} 2", "length\"} 1", "score\"} 1", "abort\"} 2", "error\"} 1"}) {
@@ -52,7 +57,7 @@ TEST(MetricsTest, RequestsAreCountedByHowTheyEnded) {
 
 TEST(MetricsTest, TimesOfARequestAddUp) {
   Metrics metrics("m", 100);
-  metrics.OnFinish(Finished(v1::FINISH_REASON_STOP));
+  metrics.OnEnd(Finished(v1::FINISH_REASON_STOP), absl::OkStatus());
   const std::pair<const char*, const char*> sums[] = {
       {"e2e_request_latency_seconds", "5.25"},    {"request_queue_time_seconds", "1"},
       {"request_inference_time_seconds", "4.25"}, {"request_prefill_time_seconds", "0.25"},
@@ -68,8 +73,13 @@ TEST(MetricsTest, TimesOfARequestAddUp) {
 
 TEST(MetricsTest, ABucketHoldsItsBound) {
   Metrics metrics("m", 100);
-  metrics.OnFirstToken(absl::Milliseconds(20));
-  metrics.OnNextToken(absl::Seconds(1000));
+  RequestRecord record;
+  record.first_token = record.arrived + absl::Milliseconds(20);
+  record.completion_tokens = 1;
+  metrics.OnToken(record, std::nullopt);
+  record.completion_tokens = 2;
+  metrics.OnToken(record, std::nullopt);  // the first of another answer
+  metrics.OnToken(record, absl::Seconds(1000));
   const std::string first = "gantry_time_to_first_token_seconds_bucket{model_name=\"m\",le=\"";
   EXPECT_THAT(Lines(metrics), AllOf(Contains(first + "0.01\"} 0"), Contains(first + "0.02\"} 1"),
                                     Contains(first + "2560\"} 1"), Contains(first + "+Inf\"} 1")));
@@ -93,11 +103,31 @@ TEST(MetricsTest, StepsAreCountedAndTimed) {
   Metrics metrics("m", 100);
   metrics.OnStepSent(0);  // tells the stages only what to forget
   metrics.OnStepSent(33);
-  metrics.OnStepDone(absl::Milliseconds(500));
+  DoneStep step;
+  step.busy = absl::Milliseconds(500);
+  metrics.OnStepDone(step);
   EXPECT_THAT(Lines(metrics),
               AllOf(Contains("gantry_iteration_tokens_total_sum{model_name=\"m\"} 33"),
                     Contains("gantry_iteration_tokens_total_count{model_name=\"m\"} 1"),
                     Contains("gantry_step_seconds_sum{model_name=\"m\"} 0.5")));
+}
+
+TEST(MetricsTest, StagesAreTimedOnceTheyTell) {
+  Metrics metrics("m", 100);
+  DoneStep step;
+  step.done = absl::Seconds(4);
+  metrics.OnStepDone(step);
+  EXPECT_THAT(metrics.Text({}), Not(HasSubstr("gantry_stage_queue_seconds")));
+  step.stages = {{0.5, 1}, {0.25, 2}};
+  metrics.OnStepDone(step);
+  step.stages.resize(1);  // of another placement
+  metrics.OnStepDone(step);
+  EXPECT_THAT(Lines(metrics),
+              AllOf(Contains("gantry_stage_queue_seconds_sum{model_name=\"m\",stage=\"0\"} 1"),
+                    Contains("gantry_stage_queue_seconds_count{model_name=\"m\",stage=\"1\"} 1"),
+                    Contains("gantry_stage_compute_seconds_sum{model_name=\"m\",stage=\"0\"} 2"),
+                    Contains("gantry_stage_compute_seconds_sum{model_name=\"m\",stage=\"1\"} 2"),
+                    Contains("gantry_step_transfer_seconds_sum{model_name=\"m\"} 2.75")));
 }
 
 TEST(MetricsTest, NamesFromOutsideAreEscaped) {

@@ -131,7 +131,7 @@ class Cluster:
 
     def _listening_address(self):
         ended = not self.coordinator.running()
-        found = re.search(r"listening on (\S+)\n", self.coordinator.log())
+        found = re.search(r'listening on ([\w.:/-]+)["\n]', self.coordinator.log())
         if ended:
             raise Failed(f"the coordinator ended:\n{self.coordinator.log()}")
         return found and found[1]

@@ -23,7 +23,7 @@ def http_cluster(model, workers, flags=(), **options):
     """A Cluster whose `http` is HOST:PORT."""
     with Cluster(model, workers, ["--http=127.0.0.1:0", *flags], **options) as cluster:
         cluster.http = wait_until(
-            lambda: re.search(r"HTTP at http://(\S+)\n", cluster.coordinator.log()), "HTTP is served"
+            lambda: re.search(r'HTTP at http://([\w.:]+)["\n]', cluster.coordinator.log()), "HTTP is served"
         )[1]
         yield cluster
 

@@ -102,8 +102,10 @@ class PrometheusTest(unittest.TestCase):
             prometheus = Prometheus(folder, target)
             stack.callback(prometheus.stop)
             wait_until(prometheus.ready, "prometheus is ready")
-            # A rate needs two samples, one of them from before the load.
-            wait_until(lambda: prometheus.query("gantry_ready == 1"), "the first sample")
+            # A rate needs two samples, one of them from before the load, and a stage has some after its first step. That
+            # is of a probe, which counts as no request.
+            self.assertIn("ready", fetch(f"http://{target}/readyz"))
+            wait_until(lambda: len(prometheus.query("gantry_stage_queue_seconds_count")) == 2, "the first samples")
             load = [BIN / "bench", f"--server={cluster.address}", "--prompt_tokens=20", "--max_new_tokens=8"]
             subprocess.run([*load, "--concurrency=4", "--requests=8", "--warmup=0"], check=True, capture_output=True)
             for title, expression in expressions():

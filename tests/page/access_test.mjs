@@ -42,6 +42,13 @@ async function visit(page, server, look) {
   await page.getByText(/\d now/).waitFor();
   await page.getByText('Device map').click();
   await look('cluster');
+  await page.getByRole('link', {name: 'Requests'}).click();
+  await page.getByRole('link', {name: 'lost'}).waitFor();
+  await look('requests');
+  await page.getByRole('link', {name: 'now/1'}).click();
+  await page.getByRole('heading', {name: 'Request now/1'}).waitFor();
+  await look('request');
+  await page.getByRole('link', {name: 'Cluster'}).click();
   server.status = loading();
   await page.getByText(/^loading 43/).waitFor();
   await look('loading');

@@ -63,6 +63,10 @@ test('a model answers on the page, and the cluster is as it is', async () => {
   await page.getByText('limits', {exact: true}).waitFor();
   await page.getByText(/measured\. With several requests/).waitFor();
   for (const worker of ['cpu-0', 'cpu-1', 'cpu-2']) await page.getByRole('heading', {name: worker}).waitFor();
+  await page.getByRole('link', {name: 'Requests'}).click();
+  await page.getByRole('link', {name: /^gen-/}).first().click();
+  await page.getByText(/^length; .* 3 generated; of tester/).waitFor();
+  await page.getByRole('rowheader', {name: 'Stage 2, cpu-2: computes'}).waitFor();
   await page.evaluate(axeSource);
   const {violations} = await page.evaluate(() => globalThis.axe.run());
   assert.deepEqual(violations, []);

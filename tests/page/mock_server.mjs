@@ -10,6 +10,7 @@ import {fileURLToPath} from 'node:url';
 
 import {answerByWords} from './answers.mjs';
 import {demo} from './statuses.mjs';
+import {answered, failed, running} from './traces.mjs';
 
 export const PAGE = fileURLToPath(new URL('../../coordinator/page/', import.meta.url));
 export const TYPES = {
@@ -92,6 +93,7 @@ export class MockServer {
   status = demo(); // what GET /api/status answers; undefined cuts the connection
   key = ''; // if not empty, what the API asks for
   answer = answerByWords; // (body, reply) -> nothing
+  traces = [running(), answered(), failed()]; // of which GET /v1/traces leaves out the steps
   bodies = []; // of POST /v1/chat/completions
 
   async start(port = 0) {
@@ -118,6 +120,7 @@ export class MockServer {
       if (this.status === undefined) return response.destroy();
       return sendJson(response, 200, this.status);
     }
+    if (pathname.startsWith('/v1/traces')) return this.#trace(pathname, response);
     if (pathname !== '/v1/chat/completions' || request.method !== 'POST')
       return new Reply(response).refuse(404, 'no such path');
     let text = '';
@@ -125,6 +128,15 @@ export class MockServer {
     const body = JSON.parse(text);
     this.bodies.push(body);
     return this.answer(body, new Reply(response));
+  }
+
+  #trace(pathname, response) {
+    const id = decodeURIComponent(pathname.slice('/v1/traces/'.length));
+    const data = id
+      ? this.traces.filter(({request_id}) => request_id === id)
+      : this.traces.map(({steps, steps_before_gap, steps_left_out, ...trace}) => trace);
+    if (id && data.length === 0) return new Reply(response).refuse(404, 'no such trace');
+    return sendJson(response, 200, {object: 'list', data});
   }
 
   async #file(pathname, response) {

@@ -6,6 +6,7 @@ import {answerByWords} from './answers.mjs';
 import {Browser} from './browser.mjs';
 import {MockServer} from './mock_server.mjs';
 import {demo} from './statuses.mjs';
+import {answered, failed, running} from './traces.mjs';
 
 export function suite() {
   const parts = {browser: new Browser(), server: new MockServer()};
@@ -18,7 +19,8 @@ export function suite() {
     await parts.server.stop();
   });
   beforeEach(() => {
-    Object.assign(parts.server, {status: demo(), key: '', answer: answerByWords, bodies: []});
+    const traces = [running(), answered(), failed()];
+    Object.assign(parts.server, {status: demo(), key: '', answer: answerByWords, bodies: [], traces});
   });
   return parts;
 }

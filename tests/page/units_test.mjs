@@ -8,7 +8,9 @@ import {explain} from '../../coordinator/page/explain.mjs';
 import * as format from '../../coordinator/page/format.mjs';
 import {FIELDS, problemOf, samplingOf} from '../../coordinator/page/settings.mjs';
 import {describe, moduleOf, summarise} from '../../coordinator/page/summary.mjs';
+import {barsOf, groupsOf, rowsOf, totalMs} from '../../coordinator/page/trace_parts.mjs';
 import {demo, loading, mixed, waiting} from './statuses.mjs';
+import {answered, running} from './traces.mjs';
 
 const plain = (text) => text.replaceAll('\u202f', ' ');
 
@@ -145,4 +147,40 @@ test('what is no status is shown as nothing', () => {
     assert.equal(summarise(status).ready, false);
     explain(summarise(status));
   }
+});
+
+test('the parts of a step follow each other and end where it ends', () => {
+  const [step] = answered().steps;
+  const bars = barsOf(step);
+  assert.deepEqual(
+    bars.map(({kind}) => kind),
+    ['waits', 'computes', 'waits', 'computes', 'waits', 'computes', 'transfer'],
+  );
+  const last = bars.at(-1);
+  assert.ok(Math.abs(last.atMs + last.ms - 1000 * (step.sent_s + step.seconds)) < 1e-6);
+  assert.deepEqual(barsOf({sent_s: 1, transfer_s: 0.5, stages: []}), [{kind: 'transfer', ms: 500, atMs: 1000}]);
+});
+
+test('stages have names where as many workers are there', () => {
+  assert.equal(rowsOf(answered(), ['a', 'b', 'c'])[1].name, 'Stage 0, a: waits');
+  assert.equal(rowsOf(answered(), ['a'])[1].name, 'Stage 0: waits');
+});
+
+test('steps that are left out are counted', () => {
+  assert.deepEqual(groupsOf(answered(), 24).left, 0);
+  assert.equal(groupsOf(answered(), 24).groups.length, 1);
+  const {groups, left} = groupsOf(running(), 24);
+  assert.equal(left, 1234 + 101 - 48);
+  assert.deepEqual(
+    groups.map(({steps}) => steps.length),
+    [24, 24],
+  );
+  assert.deepEqual(groupsOf({steps: []}, 24).groups, []);
+});
+
+test('a trace without numbers is one of zeros', () => {
+  assert.equal(totalMs({}), 0);
+  assert.equal(totalMs({queue_s: NaN, prefill: {seconds: 'x'}, decode: {seconds: -1}}), 0);
+  assert.equal(rowsOf({}, []).length, 2);
+  assert.deepEqual(groupsOf({steps: 'x'}, 24).groups, []);
 });

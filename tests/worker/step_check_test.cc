@@ -117,6 +117,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadFrame{"NewEpoch", [](StepFrame* f) { f->header.set_epoch(UINT64_MAX); }, "epoch"},
         BadFrame{"OtherStage", [](StepFrame* f) { f->header.set_stage(2); }, "stage: expected 1"},
         BadFrame{"HugeStage", [](StepFrame* f) { f->header.set_stage(UINT32_MAX); }, "stage"},
+        BadFrame{"CostsOfMoreStages",
+                 [](StepFrame* f) {
+                   f->header.add_costs();
+                   f->header.add_costs();
+                 },
+                 "costs: expected at most 1, found 2"},
         BadFrame{"NoDtype", [](StepFrame* f) { f->header.set_dtype(""); }, "dtype"},
         BadFrame{"BytesOfAnotherDtype", [](StepFrame* f) { f->header.set_dtype("BF16"); },
                  "payload of 5 x 8 BF16, found 160 bytes"},

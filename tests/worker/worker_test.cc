@@ -242,6 +242,12 @@ TEST(WorkerTest, PushesActivationsFromWorkerToWorkerAndBack) {
     EXPECT_EQ(results.results(0).sequence(), sequence);
     ASSERT_EQ(results.results(0).error(), "");
     EXPECT_EQ(results.results(0).tokens(0).SerializeAsString(), expected);
+    ASSERT_EQ(results.costs_size(), 4);
+    for (int stage = 0; stage < 4; ++stage) {
+      EXPECT_EQ(results.costs(stage).stage(), stage);
+      EXPECT_GE(results.costs(stage).queued_s(), 0);
+      EXPECT_GT(results.costs(stage).computed_s(), 0);
+    }
   }
   // Progress names the stages.
   while (true) {

@@ -46,13 +46,15 @@ class CountingStages : public StepSink {
   std::map<uint64_t, int32_t> last_;  // token of each sequence
 };
 
-// printf %s secret | sha256sum
-constexpr char kKeys[] = "alice:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n";
+// printf %s secret | sha256sum, and of other
+constexpr char kKeys[] =
+    "alice:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b\n"
+    "bob:d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa\n";
 
 class HttpApiTest : public ::testing::Test {
  protected:
   HttpApiTest()
-      : engine_(EngineOptions(), &config_, &tokenizer_, Clock::Real()),
+      : engine_(Observed(&traces_), &config_, &tokenizer_, Clock::Real()),
         queue_(1),
         meter_(
             std::make_shared<KeyMeter>(KeyLimits{0, 0, /*concurrent_requests=*/8}, Clock::Real())),
@@ -72,6 +74,7 @@ class HttpApiTest : public ::testing::Test {
       return status;
     };
     backend.metrics = [] { return std::string("metrics\n"); };
+    backend.traces = &traces_;
     api_.emplace(std::move(backend), &queue_);
     api_->AddRoutes(&router_);
     engine_.BeginEpoch({1, 1, 1024, &stages_});
@@ -81,6 +84,11 @@ class HttpApiTest : public ::testing::Test {
     for (const auto& exchange : exchanges_) exchange->RunPosted();
   }
 
+  static EngineOptions Observed(EngineObserver* observer) {
+    EngineOptions options;
+    options.observer = observer;
+    return options;
+  }
   static HttpRequest Make(const std::string& method, const std::string& path,
                           std::string body = "") {
     HttpRequest request;
@@ -111,6 +119,7 @@ class HttpApiTest : public ::testing::Test {
   ModelConfig config_;
   FakeTokenizer tokenizer_;
   CountingStages stages_;
+  TraceLog traces_{Clock::Real()};
   EngineLoop engine_;
   WorkQueue queue_;
   std::shared_ptr<KeyMeter> meter_;
@@ -232,6 +241,45 @@ TEST_F(HttpApiTest, ModelsAreListedAndFoundByTheirName) {
   const auto list = Call("GET", "/v1/models");
   EXPECT_THAT(list->body, StartsWith(R"({"object":"list","data":[{"id":"org/m","object":"model")"));
   EXPECT_THAT(Call("GET", "/v1/models/org%2Fm")->body, StartsWith(R"({"id":"org/m")"));
+}
+
+TEST_F(HttpApiTest, RequestsAreTracedByTheirIds) {
+  HttpRequest request =
+      Make("POST", "/v1/completions", R"({"prompt":["a","x"],"n":2,"max_tokens":3})");
+  request.id = "a/b?%";
+  Start(request)->RunToEnd();
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Json found,
+                              ParseJson(Call("GET", "/v1/traces/a%2Fb%3F%25")->body, "answer"));
+  EXPECT_EQ(found["object"], "list");
+  ASSERT_EQ(found["data"].size(), 2);
+  for (const Json& trace : found["data"]) {
+    EXPECT_EQ(trace["request_id"], "a/b?%");
+    EXPECT_EQ(trace["client"], "alice");
+    EXPECT_EQ(trace["finished_reason"], "length");
+    EXPECT_EQ(trace["n"], 2);
+    EXPECT_EQ(trace["completion_tokens"], 6);
+    EXPECT_GT(trace["steps"].size(), 0);
+  }
+  GANTRY_ASSERT_OK_AND_ASSIGN(const Json all, ParseJson(Call("GET", "/v1/traces")->body, "answer"));
+  ASSERT_EQ(all["data"].size(), 2);
+  EXPECT_FALSE(all["data"][0].contains("steps"));
+  for (const char* path : {"/v1/traces/a", "/v1/traces/%00", "/v1/traces/a%20b", "/v1/traces/é"}) {
+    EXPECT_EQ(Call("GET", path)->head->status, 404) << path;
+  }
+  EXPECT_EQ(Call("GET", "/v1/traces/%")->head->status, 400);
+}
+
+TEST_F(HttpApiTest, AKeySeesNoTracesOfAnother) {
+  HttpRequest request = Make("POST", "/v1/completions", R"({"prompt":"a","max_tokens":1})");
+  request.id = "mine";
+  Start(request)->RunToEnd();
+  HttpRequest ask = Make("GET", "/v1/traces");
+  ask.authorization = "Bearer other";
+  const auto all = Start(ask);
+  EXPECT_THAT(all->body, HasSubstr(R"("data":[])"));
+  ask.path = "/v1/traces/mine";
+  const auto one = Start(ask);
+  EXPECT_EQ(one->head->status, 404);
 }
 
 TEST_F(HttpApiTest, TokenizesBothWays) {

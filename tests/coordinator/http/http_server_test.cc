@@ -132,6 +132,29 @@ TEST_F(HttpServerTest, AnswersRequestsOneAfterAnotherAlsoWhenTheyComeAtOnce) {
   EXPECT_THAT(peer.Read(), EndsWith("Connection: close\r\n\r\nGET ."));
 }
 
+TEST_F(HttpServerTest, EveryAnswerHasTheIdOfItsRequest) {
+  Start();
+  const std::string close = "Connection: close\r\n";
+  for (const char* id : {"a", "client/7:again?%0d"}) {
+    EXPECT_THAT(Ask(absl::StrCat(kHead, close, "x-request-ID: ", id, "\r\n\r\n")),
+                HasSubstr(absl::StrCat("\r\nX-Request-Id: ", id, "\r\n")));
+  }
+  // Others are not taken, and cannot end the header.
+  for (const std::string& id :
+       {std::string(), std::string("two words"), std::string("\xc3\xa9"), std::string(129, 'x')}) {
+    EXPECT_THAT(Ask(absl::StrCat(kHead, close, "X-Request-Id: ", id, "\r\n\r\n")),
+                ::testing::ContainsRegex("\r\nX-Request-Id: gen-[0-9a-f]+\r\n"));
+  }
+  EXPECT_THAT(Ask("GET /no HTTP/1.1\r\nHost: x\r\nX-Request-Id: b\r\nConnection: close\r\n\r\n"),
+              HasSubstr("\r\nX-Request-Id: b\r\n"));
+  EXPECT_THAT(Ask("POST /no HTTP/1.1\r\nHost: x\r\nX-Request-Id: c\r\nContent-Length: 5\r\n\r\n"),
+              HasSubstr("\r\nX-Request-Id: c\r\n"));
+  Peer peer(server_->address());
+  peer.Send("GET /hold HTTP/1.1\r\nHost: x\r\nX-Request-Id: d\r\n\r\n");
+  handler_.With([](Exchange* exchange) { exchange->BeginStream({}); });
+  EXPECT_THAT(peer.Read("\r\n\r\n"), HasSubstr("\r\nX-Request-Id: d\r\n"));
+}
+
 TEST_F(HttpServerTest, HeadHasNoBodyAndOldClientsNoChunks) {
   Start();
   EXPECT_THAT(Ask("HEAD /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),

@@ -45,6 +45,17 @@ TEST_F(RouterTest, FindsRoutesByMethodAndPath) {
   }
 }
 
+TEST_F(RouterTest, ARouteMayHaveAllBelowIt) {
+  Route route = router_.routes()[0];
+  route.path = "/b/";
+  route.below = true;
+  router_.Add(route);
+  EXPECT_EQ(Status(Get("/b/")), 200);
+  EXPECT_EQ(Status(Get("/b/c%2F/d")), 200);
+  EXPECT_EQ(Status(Get("/b")), 404);
+  EXPECT_EQ(Status(Get("/b/c", "POST")), 405);
+}
+
 TEST_F(RouterTest, RefusesOthers) {
   EXPECT_EQ(Status(Get("/")), 404);
   EXPECT_EQ(Status(Get("/a/")), 404);

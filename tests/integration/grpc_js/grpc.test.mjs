@@ -40,6 +40,19 @@ test("Generate streams tokens and ends with a finish", async () => {
   events.forEach((event, i) => assert.equal(event.token.index, i));
 });
 
+test("Generate says by which id its trace is found", async () => {
+  const id = "grpc-js/1";
+  const call = inference.Generate({ ...QUESTION, request_id: id });
+  const metadata = new Promise((resolve) => call.once("metadata", resolve));
+  await collect(call);
+  assert.deepEqual((await metadata).get("gantry-request-id"), [id]);
+  const { traces } = await ask(inference, "GetTraces", { request_id: id });
+  assert.equal(traces[0].finished_reason, "stop");
+  assert.equal(traces[0].prefill.stages.length, 2);
+  const unknown = await ask(inference, "GetTraces", { request_id: "nobody" }).catch((error) => error);
+  assert.equal(unknown.code, grpc.status.NOT_FOUND);
+});
+
 test("Score gives the log-probabilities that Generate had", async () => {
   const prompt = (await ask(inference, "Tokenize", QUESTION)).token_ids;
   const events = await collect(inference.Generate({ token_ids: { ids: prompt }, max_new_tokens: 3, logprobs: true }));

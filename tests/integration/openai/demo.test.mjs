@@ -38,6 +38,7 @@ test("a chat is answered", async () => {
   assert.equal(answer.choices[0].message.role, "assistant");
   assert.equal(answer.choices[0].message.content, ANSWER);
   assert.equal(answer.choices[0].finish_reason, "stop");
+  assert.match(answer._request_id, /^gen-/);
   const { prompt_tokens, completion_tokens, total_tokens } = answer.usage;
   assert.ok(prompt_tokens > 0 && completion_tokens > 0);
   assert.equal(total_tokens, prompt_tokens + completion_tokens);
