@@ -54,7 +54,7 @@ absl::StatusOr<Response> UnaryCall(v1::Inference::StubInterface* stub,
 
 }  // namespace
 
-std::string RandomRequestId() {
+std::string RandomClientRequestId() {
   std::random_device random;
   std::string id = "client-";
   for (int i = 0; i < 4; ++i) absl::StrAppend(&id, absl::Hex(random(), absl::kZeroPad8));
@@ -118,7 +118,7 @@ absl::Status Client::Generate(
     absl::FunctionRef<absl::Status(const v1::GenerateResponse&)> on_event) const {
   v1::GenerateRequest asked = request;
   if (options.retry_for > absl::ZeroDuration() && asked.request_id().empty()) {
-    asked.set_request_id(RandomRequestId());
+    asked.set_request_id(RandomClientRequestId());
   }
   CallOptions call = options;
   const absl::Time deadline = absl::Now() + options.timeout;

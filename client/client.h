@@ -29,7 +29,7 @@ struct CallOptions {
 };
 
 // A request_id; no two requests have the same.
-std::string RandomRequestId();
+std::string RandomClientRequestId();
 
 // A coordinator, seen from outside: the service gantry.v1.Inference. Errors are the server's own
 // (see proto/inference.proto), UNAVAILABLE when it cannot be reached, CANCELLED and

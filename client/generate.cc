@@ -37,7 +37,8 @@ absl::Status PrintTrace(const std::string& id, const GenerateOptions& options, c
 absl::Status RunText(const GenerateOptions& options, const Client& client, const CallOptions& call,
                      Output* output) {
   v1::GenerateRequest request = MakeGenerateRequest(options);
-  if (options.trace && request.request_id().empty()) request.set_request_id(RandomRequestId());
+  if (options.trace && request.request_id().empty())
+    request.set_request_id(RandomClientRequestId());
   EventFormat format = request.logprobs() ? EventFormat::kLogprobs : EventFormat::kText;
   if (options.json) {
     format = request.logprobs() ? EventFormat::kJson : EventFormat::kJsonWithoutLogprobs;

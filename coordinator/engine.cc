@@ -127,6 +127,7 @@ void Engine::Submit(uint64_t id, Request request, std::shared_ptr<RequestSink> s
     return;
   }
   RequestGroup& group = requests_.emplace(id, std::move(made)).first->second;
+  group.started = begun.has_value();
   group.observer->OnChange(group.record);
   group.sink->OnAccepted(epoch_->numerics);
   absl::Status went_on;

@@ -73,13 +73,14 @@ class KeptRequests::Record : public RequestSink, public std::enable_shared_from_
   std::string digest;
   // A template may read the clock, and a seed is chosen at random.
   std::vector<int32_t> prompt;
+  int64_t max_new_tokens = 0;
   uint64_t seed = 0;
   std::vector<std::shared_ptr<const v1::GenerateResponse>> messages;
   std::string numerics;  // of the placement that answered
   int64_t bytes = 0;
   uint64_t ended = 0;     // in ended_; 0: it runs
   absl::Duration forget;  // when, having ended
-  bool lost = false;      // its last end was UNAVAILABLE
+  bool lost = false;      // it ended with UNAVAILABLE, and has got nothing since
   // Runs when what is stopping has stopped.
   struct Next {
     Request request;
@@ -121,6 +122,7 @@ void KeptRequests::Keep(const std::shared_ptr<Record>& record, const Request& re
   record->key = {request.client, request.id};
   record->digest = digest;
   record->prompt = request.prompt;
+  record->max_new_tokens = request.max_new_tokens;
   record->seed = request.params.seed();
   const auto same = kept_.find(record->key);
   if (same != kept_.end()) Forget(same->second.get());
@@ -168,6 +170,7 @@ void KeptRequests::TakeOver(Record* record, int64_t messages, std::shared_ptr<Me
 
 void KeptRequests::GoOn(Record* record, Request request, absl::Duration deadline) {
   request.prompt = record->prompt;
+  request.max_new_tokens = record->max_new_tokens;
   request.params.set_prompt_tokens(record->prompt.size());
   request.params.set_seed(record->seed);
   if (record->unfinished == 0) {
@@ -206,6 +209,7 @@ void KeptRequests::OnAccepted(Record* record, const std::string& numerics) {
 void KeptRequests::OnMessage(Record* record, std::shared_ptr<const v1::GenerateResponse> message) {
   absl::MutexLock lock(&mutex_);
   record->unfinished -= message->has_finish();
+  record->lost = false;
   if (record->call != nullptr) record->call->OnMessage(message);
   if (record->kept) {
     record->messages.push_back(message);
@@ -222,7 +226,7 @@ void KeptRequests::OnError(Record* record, const absl::Status& status) {
 void KeptRequests::End(Record* record, const absl::Status& status) {
   record->running = 0;
   record->stopping = false;
-  record->lost = absl::IsUnavailable(status);
+  record->lost |= absl::IsUnavailable(status);
   if (std::optional<Record::Next> next = std::exchange(record->next, std::nullopt);
       next.has_value() && record->unfinished > 0) {
     return Run(record, std::move(next->request), next->deadline);
@@ -239,6 +243,7 @@ void KeptRequests::End(Record* record, const absl::Status& status) {
 void KeptRequests::Grow(Record* record, int64_t bytes) {
   record->bytes += bytes;
   bytes_ += bytes;
+  if (record->bytes > options_.max_request_bytes) return Forget(record);
   while (bytes_ > options_.max_bytes) Forget(ended_.empty() ? record : ended_.begin()->second);
 }
 

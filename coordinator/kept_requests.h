@@ -35,6 +35,9 @@ struct KeptRequestsOptions {
   // Of all that is kept. Beyond it what ended first goes first; when nothing has ended, the request
   // that grows is not kept any more.
   int64_t max_bytes = int64_t{64} << 20;
+  // Of one request, which beyond it is not kept any more: so none pushes out all others, and going
+  // on with it does not keep the engine for long.
+  int64_t max_request_bytes = int64_t{8} << 20;
 };
 
 // What stands between calls of Generate and the engine, so that a request may outlive its call: it
@@ -42,8 +45,8 @@ struct KeptRequestsOptions {
 // go on with one. Requests without a name pass through. Thread-safe.
 class KeptRequests {
  public:
-  // The clock outlives this, and this the sinks that the runner has; when none is left the runner
-  // may go first.
+  // The clock outlives this, and this the sinks that the runner has; when all calls have ended the
+  // runner may go first.
   KeptRequests(const KeptRequestsOptions& options, RequestRunner* runner, const Clock* clock)
       : options_(options), runner_(runner), clock_(clock) {}
 

@@ -1,9 +1,13 @@
 #include "coordinator/request_log.h"
 
+#include <utility>
+
 #include "base/log.h"
 
 namespace gantry {
 namespace {
+
+constexpr absl::Duration kBetweenRefusals = absl::Seconds(1);
 
 LogFields FieldsOf(const RequestRecord& record, absl::string_view reason) {
   return {{"request_id", record.id},
@@ -17,7 +21,12 @@ LogFields FieldsOf(const RequestRecord& record, absl::string_view reason) {
 }  // namespace
 
 void RequestLog::OnRefuse(const RequestRecord& record, const absl::Status& why) {
+  // The engine waits while a line is written, and whoever asks in vain may ask often.
+  ++refused_;
+  if (record.arrived < next_refusal_) return;
+  next_refusal_ = record.arrived + kBetweenRefusals;
   LogFields fields = FieldsOf(record, "reject");
+  fields.emplace_back("requests", std::exchange(refused_, 0));
   fields.emplace_back("error", ErrorOf(why));
   LogWarning("request refused", fields);
 }

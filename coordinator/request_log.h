@@ -5,11 +5,15 @@
 
 namespace gantry {
 
-// Logs a line for each request, when it ends or is refused.
+// Logs a line for each request when it ends, and for those that are refused one a second at most.
 class RequestLog : public EngineObserver {
  public:
   void OnRefuse(const RequestRecord& record, const absl::Status& why) override;
   void OnEnd(const RequestRecord& record, const absl::Status& status) override;
+
+ private:
+  int64_t refused_ = 0;  // since the last such line
+  absl::Duration next_refusal_ = -absl::InfiniteDuration();
 };
 
 }  // namespace gantry

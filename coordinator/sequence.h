@@ -46,7 +46,7 @@ struct RequestGroup {
   v1::Counters* counters = nullptr;
   std::shared_ptr<RequestSink> sink;
   std::vector<std::unique_ptr<Sequence>> sequences;
-  bool started = false;      // one of them ran
+  bool started = false;      // one of them ran, now or before it was resumed
   int suspensions = 0;       // of the epoch since it last got a token
   bool prompt_sent = false;  // one of them has sent all its prompt, which the others may share
 };

@@ -124,6 +124,7 @@ absl::Status Server::OpenHttp(const ServedModel* model) {
   backend.context = model->request_context();
   backend.engine = &engine_;
   backend.traces = &traces_;
+  backend.clients_have_names = credentials_->tls();
   backend.status = [this, model] {
     v1::GetStatusResponse status =
         MakeStatus(*model, cluster_.membership()->Members(), cluster_.report(), engine_.report());

@@ -113,9 +113,14 @@ Route HttpApi::Generation(std::string path, OpenAiApi api) {
 Route HttpApi::Traces(std::string path, bool below) {
   const auto handle = [this, prefix = path.size()](const ExchangePtr& exchange) {
     const HttpRequest& request = exchange->request();
-    // A key sees what was asked with it; without keys there is nobody to hide anything from.
+    // A key sees what was asked with it, and whoever has none what nobody with a name has asked;
+    // where nobody has a name there is nothing to hide.
     TraceLog::Viewer viewer;
-    if (request.key != nullptr) viewer = request.key->name();
+    if (request.key != nullptr) {
+      viewer = request.key->name();
+    } else if (backend_.clients_have_names) {
+      viewer = "";
+    }
     const absl::StatusOr<Json> json = TracesJson(viewer, request.path.substr(prefix));
     exchange->Respond(json.ok() ? JsonResponse(*json) : ErrorResponse(json.status()));
   };

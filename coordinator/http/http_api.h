@@ -26,6 +26,7 @@ struct HttpBackend {
   std::function<v1::GetStatusResponse()> status;
   std::function<std::string()> metrics;  // Prometheus' text
   const TraceLog* traces = nullptr;
+  bool clients_have_names = false;  // over gRPC: they have certificates
 };
 
 // The routes: OpenAI's API, and what load balancers, scripts and people ask for.

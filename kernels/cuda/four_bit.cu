@@ -43,6 +43,8 @@ constexpr int kSides = 2;
 // Tokens up to which each block normalises its own copy.
 constexpr int kMostFusedNorm = 4;
 
+static_assert(kPieces % RunOf(1) == 0 && kPieces % RunOf(4) == 0, "the ring takes whole runs");
+
 template <bool kNested, int kRun>
 using Ring = WarpRing<kPieces / kRun, kRun * FourBitPieceBytes(kNested)>;
 

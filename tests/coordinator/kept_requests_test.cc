@@ -366,9 +366,11 @@ TEST_F(KeptRequestsTest, ASeedThatWasChosenStays) {
 TEST_F(KeptRequestsTest, APromptThatATemplateDatedStays) {
   Begin();
   const auto monday = ChatTemplate::Parse("Mon {{ messages[0].content }}", Json::object()).value();
-  const auto tuesday = ChatTemplate::Parse("Tue {{ messages[0].content }}", Json::object()).value();
+  const auto tuesday = ChatTemplate::Parse("T {{ messages[0].content }}", Json::object()).value();
   context_.chat_template = monday.get();
-  v1::GenerateRequest asked = Ask("x", "", 4);
+  v1::GenerateRequest asked = Ask("x", "", 0);
+  asked.clear_max_new_tokens();  // as many as the context leaves room for
+  asked.set_ignore_eos(true);
   asked.mutable_chat()->add_messages()->set_role("user");
   const auto broken = Call(asked);
   TurnUntil(*broken, 2);
@@ -377,7 +379,11 @@ TEST_F(KeptRequestsTest, APromptThatATemplateDatedStays) {
   const auto resumed = Call(After(asked, 2));
   turns_.Turn();
   EXPECT_EQ(pipeline_.sent()[0].slices(0).token_ids(0), 'M');
+  EXPECT_EQ(pipeline_.sent()[0].slices(0).token_ids(1), 'o');
   TurnToTheEnd(*resumed);
+  GANTRY_EXPECT_OK(resumed->status());
+  const v1::Finish& finish = resumed->messages.back().finish();
+  EXPECT_EQ(finish.prompt_tokens() + finish.completion_tokens(), context_.context);
 }
 
 TEST_F(KeptRequestsTest, WhatEndedFirstGoesFirstWhenMemoryIsShort) {

@@ -194,7 +194,7 @@ TEST_F(TraceLogTest, KeepsTheFirstAndTheLatestSteps) {
   const v1::RequestTrace trace = Find("a");
   EXPECT_EQ(trace.prefill().steps(), 2000);
   EXPECT_EQ(trace.steps_size() + trace.steps_left_out(), 2000);
-  EXPECT_LT(trace.steps_size() * sizeof(DoneStep), TraceLog::kMaxStepBytes * 2);
+  EXPECT_LE(trace.steps_size() * sizeof(DoneStep), TraceLog::kMaxStepBytes);
   const int gap = trace.steps_before_gap();
   EXPECT_GE(gap, TraceLog::kMinSteps / 2);
   EXPECT_EQ(trace.steps(gap - 1).tokens(), gap - 1);
