@@ -19,7 +19,7 @@ namespace {
 
 constexpr size_t kCublasWorkspaceBytes = size_t{32} << 20;
 // Dequantised weights of a slab. More than the second cache holds, but the library is faster on
-// long matrices: 2,048 tokens of Llama-3-8B took 72.9 ms with slabs of 32 MiB on an H100 and 68.2
+// long matrices: 2,048 tokens of Llama-3-8B took 70.0 ms with slabs of 32 MiB on an H100 and 68.2
 // with these.
 constexpr int64_t kSlabBytes = int64_t{64} << 20;
 // Tokens up to which it is faster to read 4-bit weights again for every kFourBitMaxTokens than to
