@@ -21,8 +21,8 @@ struct CallOptions {
   // From the start of the call to its end; after it the call fails with DEADLINE_EXCEEDED.
   absl::Duration timeout = absl::InfiniteDuration();
   Cancellation* cancellation = nullptr;
-  // Of Generate: a stream that breaks with UNAVAILABLE is asked for again, from where it stopped,
-  // until that has failed for so long. 0: never.
+  // Of Generate: a stream that breaks with UNAVAILABLE after its first message is asked for again,
+  // from where it stopped, until that has failed for so long. 0: never.
   absl::Duration retry_for = absl::ZeroDuration();
   // Told why, once each time a stream breaks that is asked for again; may be null.
   std::function<void(const absl::Status&)> on_break = nullptr;

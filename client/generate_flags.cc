@@ -191,8 +191,8 @@ Output of --json: a line {"index","token_id","text","logprob"} a token, then
 "sequence_index" too. --trace adds a line {"trace"}: an object with the fields of RequestTrace in
 proto/inference.proto. Results go to stdout, errors to stderr.
 
-When the connection breaks or a worker is lost, the answer goes on where it stopped as soon as the
-server can; --retry_for says how long that may take.
+When the connection breaks or a worker is lost, an answer that has begun goes on where it stopped as
+soon as the server can; --retry_for says how long that may take.
 
 Exit codes: 0 done (--status: also when the server is not ready), 1 failed, 2 wrong usage,
 5 cannot reach the server, 130 interrupted by Ctrl-C, 143 terminated.)";

@@ -5,7 +5,8 @@
 
 namespace gantry {
 
-// Logs a line for each request when it ends, and for those that are refused one a second at most.
+// Logs a line for each request when it ends, and for those that are refused, as
+// "reject" for whatever reason, one a second at most.
 class RequestLog : public EngineObserver {
  public:
   void OnRefuse(const RequestRecord& record, const absl::Status& why) override;

